@@ -85,7 +85,6 @@ def main() -> None:
             "the pack, exporting": runs(folder, lambda event: hooks.observe(event, on)),
         }
         show(f"a run of {STEPS} steps, on their thread", cases, STEPS, ROUNDS)
-        os.environ["OTEL_METRICS_EXPORTER"] = "none"
         for each in range(3):
             run = folder / f"exported-{each}.db"
             journal = SqliteJournal(run, synchronous="normal")

@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 LONG = 60.0  # Seconds after which a condition that does not come is a failure.
@@ -47,7 +44,6 @@ class Receiver:
         url: Where it listens.
         spans: All spans, in order.
         requests: How many requests for spans were answered or dropped.
-        points: The data points of metrics: name, attributes, value.
         events: The lineage events.
         status: The status of every answer.
         answers: Cleared while no answer is sent.
@@ -56,7 +52,6 @@ class Receiver:
     url: str = ""
     spans: list[Got] = field(default_factory=list)
     requests: int = 0
-    points: list[tuple[str, dict[str, Any], float]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     status: int = 200
@@ -87,8 +82,6 @@ class Receiver:
         if path.endswith("/v1/traces"):
             self.requests += 1
             self.spans += _spans(ExportTraceServiceRequest.FromString(body))
-        elif path.endswith("/v1/metrics"):
-            self.points += _points(ExportMetricsServiceRequest.FromString(body))
         else:
             self.events.append(json.loads(body))
 
@@ -182,18 +175,6 @@ def _spans(request: Any) -> Iterator[Got]:
                     events=[_attributes(event.attributes) for event in span.events],
                     resource=_attributes(of.resource.attributes),
                 )
-
-
-def _points(request: Any) -> Iterator[tuple[str, dict[str, Any], float]]:
-    for of in request.resource_metrics:
-        for scope in of.scope_metrics:
-            for metric in scope.metrics:
-                points = getattr(metric, metric.WhichOneof("data")).data_points
-                for point in points:
-                    value = point.count if hasattr(point, "bucket_counts") else None
-                    if value is None:
-                        value = getattr(point, point.WhichOneof("value"))
-                    yield metric.name, _attributes(point.attributes), float(value)
 
 
 def _attributes(found: Any) -> dict[str, Any]:

@@ -53,13 +53,13 @@ def _listens(port: int) -> bool:
     return True
 
 
-def test_a_collector_takes_traces_and_metrics(
+def test_a_collector_takes_traces(
     collector: str, receiver: Receiver, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything that is exported arrives behind a collector, as it was sent."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
     flows.both.run(journal=journal)
     assert handrail_otel.flush(60)
-    receiver.wait(lambda: receiver.named("RUN both") and receiver.points)
+    receiver.wait(lambda: receiver.named("RUN both"))
     check_trace(receiver.spans)
     assert len(receiver.spans) == 9

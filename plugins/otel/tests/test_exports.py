@@ -66,7 +66,6 @@ def test_a_collector_that_refuses_is_caught_up_with(
     traced.status = 503
     run(flows.plain, journal)
     asked = len(traced.headers)
-    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
     assert Exporter(SETTINGS).export(journal, 1).error == "503 Service Unavailable"
     assert len(traced.headers) == asked + 1
     traced.status = 200
@@ -83,7 +82,6 @@ def test_what_may_have_arrived_is_not_sent_again_by_itself(
 ) -> None:
     """A collector that takes spans and is too slow to say so gets them once, unless told to."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
-    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
     traced.answers.clear()
     run(flows.plain, journal)
     traced.answers.set()

@@ -140,26 +140,6 @@ def test_items_are_counted_and_chunks_have_spans(
     assert [each.attributes["handrail.chunk.items"] for each in chunks] == [10] * 4
     assert sum(each.attributes["handrail.chunk.items.failed"] for each in chunks) == 1
     assert {each.parent for each in chunks} == {step.id}
-    counted = {
-        tuple(about[key] for key in ("cicd.pipeline.task.name", "handrail.item.result")): value
-        for name, about, value in traced.points
-        if name == "handrail.items"
-    }
-    assert counted == {("many", "done"): 39, ("many", "failed"): 1}
-
-
-def test_metrics_are_those_of_the_conventions(traced: Receiver, journal: SqliteJournal) -> None:
-    """How long runs took, by result, and how many attempts have failed."""
-    with pytest.raises(StepFailedError):
-        run(flows.fails, journal)
-    durations = [each for each in traced.points if each[0] == "cicd.pipeline.run.duration"]
-    errors = [each for each in traced.points if each[0] == "cicd.pipeline.run.errors"]
-    (_, about, count) = durations[-1]
-    assert about["cicd.pipeline.name"] == "fails"
-    assert about["cicd.pipeline.result"] == "failure"
-    assert about["cicd.pipeline.run.state"] == "executing"
-    assert count == 1
-    assert errors[-1][1:] == ({"cicd.pipeline.name": "fails", "error.type": "ValueError"}, 1)
 
 
 def test_secrets_are_masked(traced: Receiver, journal: SqliteJournal) -> None:
@@ -201,12 +181,10 @@ def test_the_variables_and_headers_of_opentelemetry_hold(
     monkeypatch.setenv("OTEL_SERVICE_NAME", "acme-nightly")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-acme=yes")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
-    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
     run(flows.plain, journal)
     assert traced.one("RUN plain").resource["service.name"] == "acme-nightly"
     assert {each["x-acme"] for each in traced.headers} == {"yes"}
     assert {each["Content-Encoding"] for each in traced.headers} == {"gzip"}
-    assert traced.points == []
 
 
 @pytest.mark.parametrize("name", ["OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"])

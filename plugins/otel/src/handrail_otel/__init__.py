@@ -1,4 +1,4 @@
-"""Exports runs as OpenTelemetry traces and metrics, and as OpenLineage events."""
+"""Exports runs as OpenTelemetry traces, and as OpenLineage events."""
 
 from __future__ import annotations
 

@@ -17,15 +17,13 @@ from handrail_otel.spans import (
     Counted,
     TracedRun,
     end_of_run,
-    failures_of,
-    nanoseconds,
     spans_of,
 )
 
 if TYPE_CHECKING:
     from handrail.journal import ChunkRow, Journal, RunRow
     from handrail_otel.lineage import Lineage
-    from handrail_otel.otlp import Metrics, Sender
+    from handrail_otel.otlp import Sender
     from handrail_otel.sent import Sent
     from handrail_otel.settings import OtelSettings
 
@@ -62,10 +60,8 @@ class Exporter:
     def __init__(self, settings: OtelSettings, timeout: float | None = None) -> None:
         self._settings = settings
         self._timeout = timeout
-        self._counted: set[str] = set()
         self._sweeps: dict[int, tuple[RunRow | None, int | None]] = {}
         self._sender: Sender | None = None
-        self._metrics: Metrics | None = None
         self._lineage: Lineage | None = None
 
     def begin(self, journal: Journal, number: int) -> None:
@@ -107,18 +103,10 @@ class Exporter:
                 self._send_events(run, sent, exported)
             if exports("traces", self._settings):
                 self._send_spans(run, sent, exported)
-            if run.ended is not None:
-                self._count(run, sent, exported)
             exported.doubtful = sum(not key.startswith("root@") for key in sent.doubtful)
         over = run.ended is not None and not exported.left and not exported.error
         exported.is_over = over
         return exported
-
-    def active(self, pipeline: str, change: int) -> None:
-        """Count a run that begins, 1, or ends, -1, if metrics are exported."""
-        if (metrics := self._meters()) is not None:
-            metrics.active(pipeline, change)
-            metrics.send()
 
     def close(self) -> None:
         """Give up what is being sent."""
@@ -235,21 +223,6 @@ class Exporter:
             sent.take_back(key)
         exported.error = f"lineage: {self._lineage.error}"
 
-    def _count(self, run: TracedRun, sent: Sent, exported: Exported) -> None:
-        run = self._since(run, sent, _METRICS)
-        row = run.recorded
-        key = f"{_METRICS}{row.fence}"
-        metrics = self._meters()
-        if metrics is None or sent.knows(key) or row.parent is not None:
-            return
-        if row.uid + key not in self._counted:
-            self._counted.add(row.uid + key)
-            _count_run(metrics, run)
-        if metrics.send():
-            sent.add(key)
-        else:
-            exported.error = exported.error or "metrics were not taken"
-
     # What sends
 
     def _sending(self) -> Sender:
@@ -260,17 +233,10 @@ class Exporter:
             self._sender = Sender(self._settings, self._timeout)
         return self._sender
 
-    def _meters(self) -> Metrics | None:
-        if self._metrics is None and exports("metrics", self._settings):
-            from handrail_otel.otlp import Metrics  # noqa: PLC0415 - see above
-
-            self._metrics = Metrics(self._settings, self._sending().resource, self._timeout)
-        return self._metrics
-
 
 # What the keys begin with under which it is noted that something was sent. The fence of the run
 # follows: it grows with each process that goes on with the run.
-_ROOT, _START, _END, _METRICS = "root@", "START@", "END@", "metrics@"
+_ROOT, _START, _END = "root@", "START@", "END@"
 
 
 def _counts(journal: Journal, number: int) -> dict[tuple[str, int], Counted]:
@@ -282,21 +248,6 @@ def _counts(journal: Journal, number: int) -> dict[tuple[str, int], Counted]:
         done[place] = done.get(place, 0) + (each.items - each.failed if ended else 0)
         failed[place] = failed.get(place, 0) + (each.failed if ended else 0)
     return {place: Counted(done=done[place], failed=failed[place]) for place in done}
-
-
-def _count_run(metrics: Metrics, run: TracedRun) -> None:
-    row, end = run.recorded, end_of_run(run)
-    assert run.ended is not None
-    took = (nanoseconds(run.ended) - nanoseconds(run.began)) / 1e9
-    metrics.ended(
-        row.action, max(0.0, took), {"cicd.pipeline.result": end.result, **end.attributes}
-    )
-    for failure in failures_of(run.recorded):
-        metrics.failed(row.action, failure.type or "_OTHER")
-    for (step, _), counted in run.counts.items():
-        for result, count in (("done", counted.done), ("failed", counted.failed)):
-            if count:
-                metrics.items(row.action, step, result, count)
 
 
 def _above(journal: Journal, row: RunRow) -> Remote | None:

@@ -94,7 +94,6 @@ class Follower(threading.Thread):
         self._settings = settings
         self._exporter: Exporter | None = None
         self._over: set[int] = set()
-        self._counted = False
         self.longest = settings.wait
         self.wake = threading.Event()
         self.looked = threading.Event()
@@ -139,14 +138,9 @@ class Follower(threading.Thread):
             exported = exporter.export(journal, self._number)
             exported.error = exported.error or error
             if is_over or ends:
-                if self._counted:
-                    exporter.active(row.action, -1)
                 if exported.error:
                     self.told = self._message(exported.error)
                 return
-            if delay and not self._counted:
-                self._counted = True
-                exporter.active(row.action, 1)
             if not self.wake.is_set():
                 self.looked.set()
             delay = max(self._settings.interval, _SHARE * (time.thread_time() - began))

@@ -1,12 +1,11 @@
-"""Sends spans and metrics to a collector, with the exporters of OpenTelemetry."""
+"""Sends spans to a collector, with the exporter of OpenTelemetry."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
@@ -35,11 +34,10 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 import handrail
 from handrail_otel import __version__
-from handrail_otel.settings import ENDPOINTS, OtelSettings
+from handrail_otel.settings import ENDPOINT, OtelSettings
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.sdk.metrics import MeterProvider
 
     from handrail_otel.ids import Remote
     from handrail_otel.spans import Span
@@ -147,7 +145,7 @@ def _reason(error: BaseException) -> str:
 
 
 class Sender:
-    """Sends spans and metrics of runs of this process.
+    """Sends spans of runs of this process.
 
     Args:
         settings: The settings of the pack.
@@ -207,7 +205,7 @@ class Sender:
 
     @cached_property
     def resource(self) -> Resource:
-        """What the spans and metrics of this process are of."""
+        """What the spans of this process are of."""
         given = Resource(
             {
                 "service.name": "handrail",
@@ -228,7 +226,7 @@ class Sender:
     @cached_property
     def _exporter(self) -> OTLPSpanExporter:
         return OTLPSpanExporter(
-            endpoint=endpoint_of("traces", self._settings),
+            endpoint=endpoint_of(self._settings),
             timeout=self._timeout,
             session=self._session,
         )
@@ -263,10 +261,10 @@ class Sender:
         )
 
 
-def endpoint_of(signal: str, settings: OtelSettings) -> str | None:
-    """Return where a signal goes by the settings of the pack; None if variables say it."""
-    given = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get(ENDPOINTS[signal])
-    return None if given else f"{settings.endpoint.rstrip('/')}/v1/{signal}"
+def endpoint_of(settings: OtelSettings) -> str | None:
+    """Return where spans go by the settings of the pack; None if variables say it."""
+    given = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or os.environ.get(ENDPOINT)
+    return None if given else f"{settings.endpoint.rstrip('/')}/v1/traces"
 
 
 def _context(trace: int, span: int, *, sampled: bool = True, remote: bool = False) -> SpanContext:
@@ -284,94 +282,3 @@ def _event(at: int, raised: Any) -> Event:
         },
         at,
     )
-
-
-class Metrics:
-    """The metrics of the runs of this process.
-
-    Args:
-        settings: The settings of the pack.
-        resource: What they are of.
-        timeout: The longest that a request may take, in seconds; None for that of OpenTelemetry.
-    """
-
-    def __init__(
-        self, settings: OtelSettings, resource: Resource, timeout: float | None = None
-    ) -> None:
-        self._settings = settings
-        self._resource = resource
-        self._timeout = timeout
-        self._session = _Session()
-
-    def active(self, pipeline: str, change: int) -> None:
-        """Count a run that begins, 1, or ends, -1."""
-        state = {"cicd.pipeline.name": pipeline, "cicd.pipeline.run.state": "executing"}
-        self._instruments["active"].add(change, state)
-
-    def ended(self, pipeline: str, took: float, end: Mapping[str, str]) -> None:
-        """Count a run that has ended.
-
-        Args:
-            pipeline: Its action.
-            took: How long it took, in seconds.
-            end: Its result and the type of its error, as attributes.
-        """
-        about = {"cicd.pipeline.name": pipeline, "cicd.pipeline.run.state": "executing", **end}
-        self._instruments["duration"].record(took, about)
-
-    def failed(self, pipeline: str, error: str) -> None:
-        """Count an attempt of a step that failed."""
-        self._instruments["errors"].add(1, {"cicd.pipeline.name": pipeline, "error.type": error})
-
-    def items(self, pipeline: str, step: str, result: str, count: int) -> None:
-        """Count items of a step that are `done` or have `failed`."""
-        about = {
-            "cicd.pipeline.name": pipeline,
-            "cicd.pipeline.task.name": step,
-            "handrail.item.result": result,
-        }
-        self._instruments["items"].add(count, about)
-
-    def send(self) -> bool:
-        """Send what was counted; return whether it has arrived."""
-        if "_provider" not in vars(self):
-            return True
-        # What the exporter answers is dropped on the way.
-        self._session.error = ""
-        self._provider.force_flush(int((self._timeout or 10) * 1000))
-        return not self._session.error
-
-    @cached_property
-    def _provider(self) -> MeterProvider:
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
-            OTLPMetricExporter,
-        )
-        from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - only for metrics
-        from opentelemetry.sdk.metrics.export import (  # noqa: PLC0415 - the same
-            PeriodicExportingMetricReader,
-        )
-
-        exporter = OTLPMetricExporter(
-            endpoint=endpoint_of("metrics", self._settings),
-            session=self._session,
-            timeout=self._timeout,
-        )
-        # It exports when it is told to, and has no thread of its own.
-        reader = PeriodicExportingMetricReader(exporter, export_interval_millis=math.inf)
-        return MeterProvider([reader], self._resource, shutdown_on_exit=False)
-
-    @cached_property
-    def _instruments(self) -> Mapping[str, Any]:
-        meter = self._provider.get_meter("handrail-otel", __version__)
-        return {
-            "active": meter.create_up_down_counter(
-                "cicd.pipeline.run.active", "{run}", "Runs that are at work."
-            ),
-            "duration": meter.create_histogram(
-                "cicd.pipeline.run.duration", "s", "How long runs took."
-            ),
-            "errors": meter.create_counter(
-                "cicd.pipeline.run.errors", "{error}", "Attempts of steps that failed."
-            ),
-            "items": meter.create_counter("handrail.items", "{item}", "Items of steps that ended."),
-        }

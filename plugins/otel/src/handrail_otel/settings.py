@@ -20,23 +20,20 @@ class OtelSettings(BaseModel):
     chunks: int = Field(1000, ge=0, description="How many chunks of items of a step have spans.")
 
 
-ENDPOINTS = {
-    "traces": "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "metrics": "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-}
+ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
 
 def exports(signal: str, settings: OtelSettings, environ: Mapping[str, str] = os.environ) -> bool:
-    """Return whether `traces`, `metrics` or `lineage` are exported."""
+    """Return whether `traces` or `lineage` are exported."""
     if signal == "lineage":
         disabled = environ.get("OPENLINEAGE_DISABLED", "").lower() == "true"
         return not disabled and bool(settings.lineage or environ.get("OPENLINEAGE_URL"))
     off = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    off = off or environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip().lower() == "none"
-    given = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get(ENDPOINTS[signal])
+    off = off or environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none"
+    given = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or environ.get(ENDPOINT)
     return not off and bool(given or settings.endpoint)
 
 
 def exports_anything(settings: OtelSettings) -> bool:
     """Return whether anything is exported."""
-    return any(exports(signal, settings) for signal in ("traces", "metrics", "lineage"))
+    return any(exports(signal, settings) for signal in ("traces", "lineage"))

@@ -50,14 +50,12 @@ class Learnt:
         """Return what is learnt from a table that is divided.
 
         Raises:
-            DataError: A column cannot be learnt from, or there is not enough memory, or disk.
+            DataError: A column cannot be learnt from, or there is not enough disk.
         """
-        from handrail_train.data.memory import check_memory, rows_of_chunk
+        from handrail_train.data.matrix import rows_of_chunk
 
         kind, encoder = options.model_kind(), dataset.fit(rows)
         width, chunk_rows = len(encoder.names(kind.encoding)), None
-        train = rows.counts["train"]
-        check_memory(options.kind, kind, train, width, len(dataset) - train)
         if kind.in_chunks:
             chunk_rows = options.chunk_rows or rows_of_chunk(width)
         split = dataset.split(rows, encoder, kind.encoding, chunk_rows)

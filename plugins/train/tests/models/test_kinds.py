@@ -6,7 +6,6 @@ import datetime
 import functools
 import random
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ import pyarrow as pa
 import pytest
 
 from handrail_train import predictor
-from handrail_train.data import Choice, Dataset, Division, Split, memory
+from handrail_train.data import Choice, Dataset, Division, Split
 from handrail_train.data.target import Task
-from handrail_train.errors import DataError, ModelError
+from handrail_train.errors import ModelError
 from handrail_train.models import installed_kinds, kind_named, shuffled
 from handrail_train.predictor import told_of
 
@@ -165,34 +164,6 @@ def test_the_loss_of_an_epoch_is_that_of_all_its_chunks() -> None:
     loss = kind.begin(hyper, split.train, 0).epoch(1)["loss"]
     whole = kind.begin(hyper, split_for("mlp").train, 0).epoch(1)["loss"]
     assert loss == pytest.approx(whole)
-
-
-@pytest.mark.parametrize("name", ["hist_gradient_boosting", "random_forest"])
-def test_a_kind_that_takes_all_rows_says_how_much_memory_it_lacks(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: 2_000_000_000)
-    memory.check_memory(name, kind_named(name), 1_000_000, 30)
-    said = r"(?s)5,000,000 rows at once, of 100 numbers each: about .* GB of memory, and 2 GB are f"
-    with pytest.raises(DataError, match=said) as error:
-        memory.check_memory(name, kind_named(name), 5_000_000, 100)
-    assert "--kind lightgbm or mlp or sgd" in error.value.ways_out[0]
-    memory.check_memory("sgd", kind_named("sgd"), 10**12, 100)
-
-
-def test_free_memory_is_that_of_the_control_group_where_it_has_less(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 5000 kB\n")
-    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    assert memory.free_memory() == 5_120_000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory.free_memory() == 5_120_000
-    (tmp_path / "memory.max").write_text("3000000\n")
-    (tmp_path / "memory.current").write_text("2000000\n")
-    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 400000\nactive_file 100000\n")
-    assert memory.free_memory() == 1_500_000
 
 
 @kinds

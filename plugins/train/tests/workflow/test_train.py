@@ -88,14 +88,6 @@ def test_a_kind_that_takes_all_rows_gets_them_as_arrays(params: Any) -> None:
     assert "chunks" not in outcome.context.results["load_dataset"].data["summary"]
 
 
-def test_a_run_says_that_there_is_too_little_memory(
-    params: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("handrail_train.data.memory.free_memory", lambda: 1000)
-    outcome = run_action(DefaultTrainAction, params(kind="random_forest"))
-    assert "random_forest takes all" in str(outcome.error)
-
-
 def test_what_is_stored_tells_all_that_it_depends_on(here: Path, params: Any, train: Any) -> None:
     train(params(hyper={"alpha": 0.01}, seed=7))
     versions = Versions(open_store("models"))

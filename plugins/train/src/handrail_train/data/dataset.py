@@ -15,8 +15,7 @@ from handrail_storage import count_text
 from handrail_train.data.columns import Kind, numbers_rows
 from handrail_train.data.encoder import Encoding, TableEncoder
 from handrail_train.data.examples import Examples, Split
-from handrail_train.data.matrix import Matrix
-from handrail_train.data.memory import rows_of_chunk
+from handrail_train.data.matrix import Matrix, rows_of_chunk
 from handrail_train.data.splitting import TRAIN, Division, Rows, check_classes
 from handrail_train.data.spool import BATCH, Spool
 from handrail_train.data.target import Target, Task

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 _BYTES = 8  # Of a number: the same as in memory, so that it is the same number.
 
 
+# Bytes of the numbers of a chunk. It is not chosen by the memory of the machine, as a model depends
+# on the rows in its chunks.
+CHUNK = 32 << 20
+
+
+def rows_of_chunk(width: int) -> int:
+    """Return how many rows are trained on at once, by default.
+
+    Args:
+        width: The number of numbers in a row.
+    """
+    return max(CHUNK // (8 * max(width, 1)), 1_000)
+
+
 class Matrix:
     """Rows of numbers in a file without a name.
 

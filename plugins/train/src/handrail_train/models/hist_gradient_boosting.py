@@ -68,10 +68,6 @@ class HistGradientBoosting(SklearnKind[HistGradientBoostingHyper]):
         estimator._bin_mapper.n_threads = None
         return {}
 
-    def memory(self, rows: int, width: int) -> int:
-        # The numbers, the bin of each, and of a row its gradients and what is told of it so far.
-        return rows * (9 * width + 64)
-
     def probabilities(self, model: Any, features: Floats) -> Floats:
         return super().probabilities(model, _within(features, model))
 

@@ -118,15 +118,6 @@ class ModelKind(ABC, Generic[H]):
             f"{type(self).__name__} has regression in `tasks`, and no numbers"
         )
 
-    def memory(self, rows: int, width: int) -> int:
-        """Return about how many bytes it needs for all examples of a training, with the examples.
-
-        Args:
-            rows: The number of examples.
-            width: The number of features of each.
-        """
-        return 0 if self.in_chunks else 2 * 8 * rows * width
-
     def artefact(self, content: bytes) -> bytes:
         """Return the stored form of a result of `Fit.dump`: equal for equal models."""
         return content

@@ -59,10 +59,6 @@ class LightGBM(ModelKind[LightGBMHyper]):
         except (library.basic.LightGBMError, UnicodeDecodeError) as error:
             raise ModelError(f"this is no model of LightGBM that can be read: {error}") from error
 
-    def memory(self, rows: int, width: int) -> int:
-        # Of numbers only the bins, and of a row its gradients and what is told of it so far.
-        return rows * (width + 48)
-
     def probabilities(self, model: Any, features: Floats) -> Floats:
         np = import_module("numpy")
         found: Floats = model.predict(features)

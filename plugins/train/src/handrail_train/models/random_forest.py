@@ -69,7 +69,3 @@ class RandomForest(SklearnKind[RandomForestHyper]):
             estimator.n_estimators += estimator.n_estimators // (number - 1)
         estimator.fit(examples.features, examples.labels, sample_weight=examples.weights)
         return {}
-
-    def memory(self, rows: int, width: int) -> int:
-        # The numbers, and a copy of four bytes each.
-        return rows * (12 * width + 64)

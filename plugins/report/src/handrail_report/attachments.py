@@ -18,7 +18,6 @@ from handrail_report.shown import Shown, parts, short_number
 from handrail_report.templates import render
 
 _MOST_ROWS = 100
-_LONG, _FIRST = 15, 10  # Of a table with more rows, so many are shown at once.
 
 _ROOM = 2_000_000
 """Letters of all attachments of a report: pictures are long."""
@@ -91,8 +90,6 @@ def _plot(title: str, value: Shown) -> Markup:
 
 def _table(value: Shown) -> dict[str, Any]:
     columns, rows = value["columns"], value["rows"]
-    first = rows if len(rows) <= _LONG else rows[:_FIRST]
-    rest = rows[len(first) : _MOST_ROWS]
     return {
         "columns": columns,
         "numbers": [
@@ -100,9 +97,8 @@ def _table(value: Shown) -> dict[str, Any]:
             for place, column in enumerate(columns)
             if rows and all(isinstance(row[place], int | float | None) for row in rows)
         ],
-        "first": [list(map(_cell, row)) for row in first],
-        "rest": [list(map(_cell, row)) for row in rest],
-        "more": (value.get("total") or len(rows)) - len(first) - len(rest),
+        "rows": [list(map(_cell, row)) for row in rows[:_MOST_ROWS]],
+        "more": (value.get("total") or len(rows)) - min(len(rows), _MOST_ROWS),
     }
 
 

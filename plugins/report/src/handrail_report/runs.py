@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handrail.amounts import plural, seconds
+from handrail.amounts import plural
 from handrail_report.charts import Point, plot
 from handrail_report.run import is_curve, points_of, run_sections
 from handrail_report.shown import Link, Shown, exception, part, parts, short_number
@@ -56,45 +56,31 @@ def compare_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Mar
         link: Returns the address of the page of a run; None where there is none.
     """
     runs, differs = [each["run"] for each in shown["runs"]], shown["differs"]
+    kinds = {kind: list(part(differs, kind).items()) for kind in _KINDS}
+    kinds["steps"] = [
+        (name, list(zip(each["state"], each["took"], strict=True)))
+        for name, each in part(differs, "steps").items()
+    ]
     return report_templates().sections(
         "comparison.html",
         runs=runs,
         numbers=[str(each["id"]) for each in runs],
         actions=list(dict.fromkeys(each["action"] for each in runs)),
         link=link,
-        differs=differs,
-        about=list(_about(differs)),
-        kinds={kind: list(_rows(kind, differs)) for kind in _KINDS},
+        kinds={"": list(_about(runs, differs)), **kinds},
         most=_MOST,
-        longest=max(len(part(differs, name)) for name in (*_KINDS, "steps")),
         curves=_curves(shown["runs"]),
     )
 
 
-def _about(differs: Shown) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield what differs about the runs as a whole, but for their states."""
+def _about(runs: Sequence[Shown], differs: Shown) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield what differs about the runs as a whole, and when they were started."""
+    if "state" in differs:
+        yield "state", [each["state"] for each in runs]
+    yield "started", [each["started"] for each in runs]
     for name in _ABOUT:
         if name in differs:
-            values = ["-" if each in (None, "") else _said(name, each) for each in differs[name]]
-            yield _NAMES.get(name, name), values
-
-
-def _said(name: str, value: Any) -> str:
-    if name in ("took", "undo_took"):
-        return seconds(value)
-    return value[:8] if name == "plan" else str(value)
-
-
-def _rows(kind: str, differs: Shown) -> Iterator[tuple[str, Sequence[object]]]:
-    for name, values in list(part(differs, kind).items())[:_MOST]:
-        if kind == "items":
-            yield name, [f"{each or 0:,}" for each in values]
-        elif kind == "metrics":
-            numbers = [isinstance(each, int | float) for each in values]
-            pairs = zip(values, numbers, strict=True)
-            yield name, [short_number(each) if number else None for each, number in pairs]
-        else:
-            yield name, values
+            yield _NAMES.get(name, name), differs[name]
 
 
 def _curves(runs: Sequence[Shown]) -> list[tuple[str, Markup]]:

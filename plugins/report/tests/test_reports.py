@@ -316,6 +316,19 @@ def test_tables_of_markdown_are_tables() -> None:
     assert list(table.all("b", "img")) == []
 
 
+def test_the_result_and_what_is_attached_are_named_where_the_outcome_is() -> None:
+    notes = attached("notes", "markdown", {"text": "x"})
+    result = {"accuracy": 0.94, "model": "digits.onnx"}
+    run = shown(step("fit", attachments=[notes]), result=result)
+    [outcome] = [
+        each for each in read(document(run)).all("section") if each.attributes["id"] == "outcome"
+    ]
+    pairs = zip(outcome.all("dt"), outcome.all("dd"), strict=True)
+    named = {name.words: value.words for name, value in pairs}
+    assert (named["accuracy"], named["model"]) == ("0.94", "digits.onnx")
+    assert [each.words for each in outcome.all("a")] == ["notes"]
+
+
 def test_equal_states_are_no_row_of_a_comparison() -> None:
     runs = [shown(step("a"), id=number, took=float(number)) for number in (1, 2)]
     html = document({"runs": runs, "differs": comparison_of(runs)})

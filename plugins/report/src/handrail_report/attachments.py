@@ -41,7 +41,14 @@ def attachments_of(steps: Sequence[Shown]) -> list[dict[str, Any]]:
                 room -= len(drawn)
                 shown.append(drawn)
         if kept:
-            found.append({"step": step["name"], "figures": shown, "left": len(kept) - len(shown)})
+            found.append(
+                {
+                    "step": step["name"],
+                    "names": [each["name"] for each in kept],
+                    "figures": shown,
+                    "left": len(kept) - len(shown),
+                }
+            )
     return found
 
 

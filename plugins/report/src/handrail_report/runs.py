@@ -107,9 +107,9 @@ def sweep_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Marku
         link: Returns the address of the page of a run; None where there is none.
     """
     sweep, run = shown["sweep"], shown["run"]
-    # What is swept has no value in the sweep as a whole.
+    # What is swept has no value in the whole, and what its runs returned is in its table.
     given = {name: each for name, each in run["given"].items() if name not in sweep["over"]}
-    whole = run_sections({**shown, "run": {**run, "given": given}}, link=link)
+    whole = run_sections({**shown, "run": {**run, "given": given, "result": None}}, link=link)
     listed = _listed(sweep)
     names = dict.fromkeys(name for each in sweep["runs"] for name in each["metrics"])
     own = report_templates().sections(

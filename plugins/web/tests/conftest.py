@@ -14,7 +14,7 @@ from recorded_runs import Journal
 from handrail.cli import Session, session_journal
 from handrail_web.app import Site
 from handrail_web.commands import CommandLine
-from handrail_web.journals import SharedJournal
+from handrail_web.pages import SharedJournal
 from handrail_web.security import Door, own_key
 
 sys.path.insert(0, str(Path(__file__).parent))

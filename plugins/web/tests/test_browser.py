@@ -1,9 +1,11 @@
-"""The page in a real browser: it follows runs in all tabs over one stream, and asks for nothing."""
+"""The page in a real browser: it follows runs, and asks nobody else for anything."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -123,7 +125,13 @@ def says(page: Page, text: str) -> None:
     )
 
 
-def test_ten_tabs_follow_a_run_over_one_stream(
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_of_ten_tabs_the_one_that_is_seen_has_a_stream(
     tabs: Tabs, serve: Callable[..., Server], journal: Journal
 ) -> None:
     number = journal.add([planned("scan"), planned("send")], started("scan"), dead=False)
@@ -131,23 +139,22 @@ def test_ten_tabs_follow_a_run_over_one_stream(
     first = tabs.open(serve().address)
     says(first, "live")
     run = f"{root_of(first)}/runs/{number}"
-    pages = [tabs.open(run) for _ in range(9)]
-    for page in pages:
-        says(page, "running")
-        says(page, "live")
+    pages = [first]
+    for _ in range(9):
+        pages[-1].evaluate(HIDE, True)
+        pages.append(tabs.open(run))
+        says(pages[-1], "live")
+    until(lambda: tabs.streams() == 1)
     owned.write([ended("scan", "failed", error="ValueError: it is broken")])
-    for page in pages:
-        says(page, "it is broken")
-    assert tabs.streams() == 1
-    # The tab that leads goes; another one takes over, and nobody misses what comes next.
-    first.close()
+    says(pages[-1], "it is broken")
     owned.write([RunChange(outcome="failed")])
-    for page in pages:
-        says(page, f"✗ run {number} failed (kept)")
-        icon = page.get_attribute("link[rel=icon]", "href")
-        assert icon is not None
-        assert icon.endswith("/icon/bad.svg")
-    assert tabs.streams() == 1
+    pages[-1].evaluate(HIDE, True)
+    pages[1].evaluate(HIDE, False)
+    says(pages[1], f"✗ run {number} failed (kept)")
+    icon = pages[1].get_attribute("link[rel=icon]", "href")
+    assert icon is not None
+    assert icon.endswith("/icon/bad.svg")
+    until(lambda: tabs.streams() == 1)
 
 
 def test_a_thousand_commits_a_second_are_four_redraws_a_second(
@@ -250,18 +257,14 @@ def test_a_tab_that_nobody_sees_does_nothing(
 ) -> None:
     page = tabs.open(serve().address)
     says(page, "live")
-    hide = """hidden => {
-        Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
-        document.dispatchEvent(new Event("visibilitychange"));
-    }"""
-    page.evaluate(hide, True)
+    page.evaluate(HIDE, True)
     until(lambda: tabs.streams() == 0)
     redraws = page.evaluate("window.redraws")
     journal.add([planned("scan")], done("scan"), outcome="completed", action="unseen")
     page.wait_for_timeout(600)
     assert tabs.streams() == 0
     assert page.evaluate("window.redraws") == redraws
-    page.evaluate(hide, False)
+    page.evaluate(HIDE, False)
     says(page, "unseen")
 
 
@@ -283,9 +286,6 @@ def test_a_page_finds_its_way_back_when_the_server_starts_again(
 def test_a_run_is_rolled_back_through_the_page(
     tabs: Tabs, serve: Callable[..., Server], project: Path
 ) -> None:
-    import subprocess
-    import sys
-
     (project / "flows.py").write_text(FLOW)
     (project / "good").touch()
     words = [sys.executable, "-m", "handrail", "run", "flows.py:job"]
@@ -300,6 +300,40 @@ def test_a_run_is_rolled_back_through_the_page(
     page.click("button:has-text('Yes')")
     says(page, "↶ run 1 rolled back")
     assert not list(project.glob("made-*"))
+
+
+def test_a_run_is_stopped_through_the_page(
+    tabs: Tabs, serve: Callable[..., Server], project: Path
+) -> None:
+    """It is told in a list and by its page what it does; then it is undone."""
+    (project / "flows.py").write_text(FLOW)
+    (project / "undo").touch()
+    words = [sys.executable, "-m", "handrail", "run", "flows.py:slow"]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        until((project / "waiting").exists)
+        page = tabs.open(serve("--allow-changes").address)
+        says(page, "50 % · wait")
+        assert "just now" in (page.text_content("#run-1 time") or "")
+        page.click("#run-1 a")
+        page.wait_for_function("/[1-9]\\.\\ds/.test(document.querySelector('.steps').innerText)")
+        page.click("text=Stop...")
+        says(page, "interrupts wait")
+        page.click("button:has-text('Yes')")
+        says(page, "↶ run 1 rolled back")
+        assert run.wait(timeout=60) == 130
+    assert not list(project.glob("made-*"))
+
+
+def test_another_state_is_said_to_those_who_do_not_see_it(
+    tabs: Tabs, serve: Callable[..., Server], journal: Journal
+) -> None:
+    journal.add([planned("scan")], started("scan"), dead=False)
+    (owned,) = journal.opened[0]._owned
+    page = tabs.open(serve().address)
+    says(page, "live")
+    owned.write([RunChange(outcome="completed")])
+    says(page, "run 1: completed")
+    assert page.get_by_role("status").last.text_content() == "run 1: completed"
 
 
 def test_it_works_without_a_script(

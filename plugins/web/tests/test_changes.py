@@ -197,6 +197,31 @@ def test_a_run_that_is_stalled_can_be_taken_from_its_process(
     assert "is held by" not in work.output()
 
 
+@pytest.mark.slow
+def test_a_run_at_work_is_stopped(handrail: Call, open_site: Open, project: Path) -> None:
+    """Its own page says what that does; a form for anything else is of no use."""
+    words = [sys.executable, "-m", "handrail", "run", "flows.py:slow"]
+    (project / "undo").touch()
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        until((project / "waiting").exists)
+        browser = open_site(allow_changes=True)
+        assert f'href="{browser.root}/runs/1/stop"' in browser.page("/runs/1")
+        question = browser.page("/runs/1/stop")
+        assert "then undoes wait, make" in question
+        form = answered(question)
+        for wrong in ({**form, "proof": "x"}, {**form, "seen": "x"}):
+            answer = browser.post(f"{browser.root}/runs/1/stop", data=wrong, headers=ORIGIN)
+            assert "Please confirm" in answer.text
+        stranger = browser.post(f"{browser.root}/runs/1/stop", data=form)
+        assert stranger.status_code == 403
+        assert run.poll() is None
+        answer = browser.post(f"{browser.root}/runs/1/stop", data=form, headers=ORIGIN)
+        assert (answer.status_code, run.wait(timeout=60)) == (303, 130)
+    assert "rolled back" in browser.get(answer.headers["location"]).text
+    assert browser.get(f"{browser.root}/runs/1/stop").status_code == 409
+    assert not list(project.glob("made-*"))
+
+
 def test_what_is_refused_is_told_with_its_reason(open_site: Open, journal: Journal) -> None:
     journal.add([planned("scan")], ended("scan", "undone"), outcome="rolled_back")
     browser = open_site(allow_changes=True)

@@ -22,6 +22,8 @@ from handrail.journal import ChunkChange, RunChange
 from handrail.sqlite import SqliteJournal
 from handrail_web.pages import ROWS
 
+PLAN = '{"action": "upload", "fingerprint": "9f3c21ab", "steps": []}'
+
 
 def numbers(page: str) -> list[int]:
     """Return the numbers of the runs that a page lists."""
@@ -41,7 +43,7 @@ def fill(place: str, count: int) -> None:
         for number in range(1, count + 1):
             action = "train" if number % 5 == 0 else "flows.py:upload"
             params = json.dumps({"values": {"source": f"photos-{number}"}, "secrets": {}})
-            owned = journal.open_run(new_run(action=action, params=params))
+            owned = journal.open_run(new_run(action=action, params=params, plan=PLAN))
             if number % 3 == 0:
                 owned.write([RunChange(outcome="completed")])
             owned.release()
@@ -147,6 +149,18 @@ def test_a_journal_that_was_replaced_is_opened_anew(open_site: Open, project: Pa
         each.unlink()
     fill(str(file), 1)
     assert numbers(browser.page()) == [1]
+
+
+def test_a_list_tells_why_runs_failed_and_is_searched_for_it(
+    open_site: Open, journal: Journal
+) -> None:
+    changes = (done("scan"), ended("send", "failed", error="OSError: <disk> is full"))
+    journal.add([planned("scan"), planned("send")], *changes, outcome="failed")
+    journal.add([planned("scan")], ended("scan", "failed", error="(interrupted)"))
+    browser = open_site()
+    page = browser.page()
+    assert "OSError: &lt;disk&gt; is full" in page
+    assert numbers(browser.page(text="disk> IS")) == [1]
 
 
 def test_a_run_opens_on_why_it_failed(open_site: Open, journal: Journal) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -16,21 +15,17 @@ from starlette.routing import Mount, Route
 
 import handrail
 from handrail.cli import Session
-from handrail_report import Content, Markup, element, page, script, stylesheet
+from handrail_report import page, script, stylesheet
 from handrail_web.changes import AIMS, Changes
-from handrail_web.icons import ICONS, picture
 from handrail_web.live import Live
-from handrail_web.pages import Pages, View, problem_view
+from handrail_web.pages import ICONS, TEMPLATES, Pages, View, problem_view
 from handrail_web.questions import Questions
 from handrail_web.security import Guard
 
 if TYPE_CHECKING:
     from handrail_web.commands import CommandLine
-    from handrail_web.journals import SharedJournal
+    from handrail_web.pages import SharedJournal
     from handrail_web.security import Door
-
-_MOST_FOLLOWED = 40  # Pages in one stream.
-_PARTS: Mapping[str, str] = {"": "Runs", "plans": "Plans", "packs": "Packs"}
 
 
 class Site:
@@ -41,7 +36,7 @@ class Site:
         journal: The journal.
         commands: The command line.
         door: Who is let in.
-        allow_changes: Whether runs can be resumed and rolled back.
+        allow_changes: Whether runs can be stopped, resumed and rolled back.
     """
 
     def __init__(
@@ -80,9 +75,9 @@ class Site:
         return self.document(view, live=address if view.status == 200 else None)
 
     async def stream(self, request: Request) -> Response:
-        """Answer with what changes on pages."""
-        addresses = list(dict.fromkeys(request.query_params.getlist("page")))[:_MOST_FOLLOWED]
-        return StreamingResponse(self.live.events(addresses), media_type="text/event-stream")
+        """Answer with what changes on a page."""
+        address = request.query_params.get("page", "/")
+        return StreamingResponse(self.live.events(address), media_type="text/event-stream")
 
     async def plans(self, _request: Request) -> Response:
         """Answer with the actions that have a plan."""
@@ -111,59 +106,29 @@ class Site:
         form = {name: values[0] for name, values in parse_qs(body).items()}
         if aim not in AIMS:
             return self.document(problem_view("There is no such page", None, status=404))
-        refused = await self.changes.start(number, aim, form)
-        if refused is not None:
-            return self.document(refused)
-        return RedirectResponse(self.pages.link(number), 303)
+        done = await self.changes.start(number, aim, form)
+        return self.document(done) if isinstance(done, View) else RedirectResponse(done, 303)
 
     def document(self, view: View, *, live: str | None = None, part: str = "") -> Response:
         """Return a page as a document."""
         root = self.door.path
-        main = element(
-            "main",
-            list(view.sections.values()),
-            id="page",
-            data_root=root,
-            data_live=live,
+        body = TEMPLATES.render(
+            "site.html",
+            root=root,
+            part=part,
+            live=live,
+            sections=view.sections.values(),
+            version=handrail.__version__,
+            allow_changes=self.allow_changes,
         )
-        return Response(
-            page(
-                f"{view.title} · handrail",
-                [self._header(part), main, self._footer(live)],
-                stylesheet_at=f"{root}/style.css",
-                script_at=f"{root}/page.js",
-                icon_at=f"{root}/icon/{view.icon}.svg",
-            ),
-            view.status,
-            media_type="text/html",
+        document = page(
+            f"{view.title} · handrail",
+            body,
+            stylesheet_at=f"{root}/style.css",
+            script_at=f"{root}/page.js",
+            icon_at=f"{root}/icon/{view.icon}.svg",
         )
-
-    def _header(self, part: str) -> Markup:
-        links = [
-            element(
-                "a",
-                words,
-                href=f"{self.door.path}/{path}",
-                aria_current="page" if path == part else None,
-            )
-            for path, words in _PARTS.items()
-        ]
-        return element(
-            "header",
-            element("a", "Skip to the content", href="#page", class_="unseen"),
-            element("span", "handrail", class_="brand"),
-            element("nav", links, aria_label="Pages"),
-            element("output", id="connection"),
-            class_="bar",
-        )
-
-    def _footer(self, live: str | None) -> Markup:
-        may: Content = "may resume runs and roll them back" if self.allow_changes else "only reads"
-        told = f"handrail {handrail.__version__} · this page {may}"
-        reload = "Without JavaScript, reload the page to see what is new." if live else None
-        return element(
-            "footer", element("p", told), element("p", reload, id="reload") if reload else None
-        )
+        return Response(document, view.status, media_type="text/html")
 
     @cached_property
     def styles(self) -> str:
@@ -190,8 +155,9 @@ def make_app(site: Site) -> Guard:
         return Response(site.scripts, media_type="text/javascript")
 
     async def icon(request: Request) -> Response:
-        found = ICONS.get(request.path_params["name"], ICONS["handrail"])
-        return Response(picture(found), media_type="image/svg+xml")
+        glyph, colour = ICONS.get(request.path_params["name"], ICONS["handrail"])
+        drawn = TEMPLATES.render("icon.svg", glyph=glyph, colour=colour)
+        return Response(drawn, media_type="image/svg+xml")
 
     async def not_found(_request: Request, _error: Exception) -> Response:
         return site.document(problem_view("There is no such page", None, status=404))

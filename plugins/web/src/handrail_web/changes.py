@@ -1,7 +1,7 @@
-"""Resuming a run and rolling it back from the page: a preview, a question, and a new process.
+"""Stopping, resuming and undoing a run from the page: a preview, a question, and the change.
 
-The preview is that of `handrail rollback RUN --dry-run`, and what is started is the command line
-itself. It is started only if the run is as it was when the preview was made.
+The preview is that of the command line, and so is what is done. It is done only if the run is as it
+was when the preview was made.
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from anyio import to_thread
 
-from handrail.cli import number_in
+from handrail.cli import number_in, stop_of
 from handrail.errors import HandrailError, NotFoundError, RollbackRefusedError, RunClosedError
 from handrail.frozen import frozen
 from handrail.journal import Holder, RunRow
 from handrail.sqlite import after_orphans
-from handrail_report import Content, Markup, element
-from handrail_web.pages import View, problem_view
+from handrail_web.pages import TEMPLATES, View, problem_view
 
 if TYPE_CHECKING:
     from handrail_web.commands import Answer, CommandLine
-    from handrail_web.journals import SharedJournal
+    from handrail_web.pages import SharedJournal
     from handrail_web.security import Door
 
-Aim = Literal["resume", "rollback"]
-AIMS = ("resume", "rollback")
+Aim = Literal["stop", "resume", "rollback"]
+AIMS: Mapping[str, str] = {"stop": "Stop", "resume": "Resume", "rollback": "Undo"}
 _MOST_LINES = 40  # Of one step.
 
 
@@ -40,7 +39,7 @@ class _Seen:
     """
 
     row: RunRow
-    holder: Holder | None
+    holder: Holder | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -55,7 +54,7 @@ class _Seen:
 
 
 class Changes:
-    """Shows what a change would do, and starts it.
+    """Shows what a change would do, and does it.
 
     Args:
         journal: The journal.
@@ -84,106 +83,103 @@ class Changes:
             aim: What is to be done.
             note: What to say first.
         """
+        told: dict[str, Any] = dict.fromkeys(("stop", "undo", "undone", "finish"))
         try:
             # Looked at first, so that a change during the preview is noticed.
-            seen = await to_thread.run_sync(self._look, number)
-            if aim == "rollback":
+            seen = await to_thread.run_sync(self._look, number, aim)
+            if aim == "stop":
+                told["stop"] = await to_thread.run_sync(self._stop, number)
+            elif aim == "rollback":
                 words = ("rollback", number, "--dry-run", *seen.flags)
-                answer = await self._commands.ask(*words, journal=True)
-                told = _undo(answer)
+                told["undo"] = _undo(await self._commands.ask(*words, journal=True))
+                told["undone"] = [(step["step"], _facts(step)) for step in told["undo"]["undo"]]
             else:
-                told = _resume(seen, await to_thread.run_sync(self._would, number))
+                would = await to_thread.run_sync(self._would, number)
+                told["finish"] = would.get("finish")
         except TimeoutError:
-            late = NotFoundError("the preview took longer than two minutes")
-            return self._refused(f"Run {number} cannot be previewed", late, number, status=504)
+            late = HandrailError("the preview took longer than two minutes")
+            return self._refused(number, late, status=504)
         except HandrailError as error:
-            return self._refused(f"Run {number} cannot be changed", error, number)
-        question = "Undo it?" if aim == "rollback" else "Resume it?"
-        verb = "Undo" if aim == "rollback" else "Resume"
-        section = element(
-            "section",
-            element("h1", f"{verb} run {number} of {seen.row.action}?"),
-            element("p", note, class_="notice warn", role="alert") if note else None,
-            _held(seen.holder),
-            told,
-            self._form(number, aim, seen, question),
-            id="question",
+            return self._refused(number, error)
+        sections = TEMPLATES.sections(
+            "question.html",
+            **told,
+            verb=AIMS[aim],
+            number=number,
+            aim=aim,
+            row=seen.row,
+            holder=seen.holder,
+            note=note,
+            run_at=self._run_at(number),
+            seen=seen.fingerprint,
+            proof=self._proof(number, aim, seen.fingerprint),
         )
-        return View(title=f"{verb} run {number}?", sections={"question": section}, icon="warn")
+        return View(title=f"{AIMS[aim]} run {number}?", sections=sections, icon="warn")
 
-    async def start(self, number: str, aim: Aim, form: Mapping[str, str]) -> View | None:
-        """Start a change; return None, or the page that asks again because the run has changed."""
+    async def start(self, number: str, aim: Aim, form: Mapping[str, str]) -> View | str:
+        """Do what was asked for.
+
+        Returns:
+            The address to go on at; or the page that asks again because the run has changed.
+        """
         fingerprint, proof = form.get("seen", ""), form.get("proof", "")
-        expected = self._door.sign("question", aim, number, fingerprint)
+        expected = self._proof(number, aim, fingerprint)
         if not hmac.compare_digest(expected.encode(), proof.encode()):
             return await self.preview(number, aim, note="Please confirm what is shown here.")
         try:
-            seen = await to_thread.run_sync(self._look, number)
+            seen = await to_thread.run_sync(self._look, number, aim)
+            working = self._commands.started(number)
+            if aim != "stop" and working is not None and working.code is None:
+                return self._run_at(number)
+            if seen.fingerprint != fingerprint:
+                note = "The run has changed since you looked, so nothing was done. Look again."
+                return await self.preview(number, aim, note=note)
+            if aim == "stop":
+                await to_thread.run_sync(lambda: self._stop(number, carry_out=True))
+                return f"{self._run_at(number)}?asked=1"
         except HandrailError as error:
-            return self._refused(f"Run {number} cannot be changed", error, number)
-        working = self._commands.started(number)
-        if working is not None and working.code is None:
-            return None
-        if seen.fingerprint != fingerprint:
-            note = "The run has changed since you looked, so nothing was done. Look again."
-            return await self.preview(number, aim, note=note)
+            return self._refused(number, error)
         words = ("rollback", number, "--yes") if aim == "rollback" else ("resume", number)
         words = (*words, *seen.flags, "--progress=plain")
         await to_thread.run_sync(lambda: self._commands.start(number, *words))
-        return None
+        return self._run_at(number)
 
-    def _look(self, text: str) -> _Seen:
+    def _look(self, text: str, aim: Aim) -> _Seen:
         with self._journal.reading() as journal:
             number = number_in(journal, text)
             row = journal.read(number, fields=False)
+            if aim == "stop":
+                return _Seen(row=row)
             if row.outcome == "rolled_back":
                 raise RunClosedError(f"run {text} was rolled back; nothing is left to undo")
+            if aim == "resume" and row.outcome not in (None, "failed"):
+                raise RollbackRefusedError(f"run {text} is {row.outcome}; it cannot be resumed")
             holder = None if row.outcome else after_orphans(lambda: journal.holder(number))
         if holder is not None and not holder.stale:
             raise RollbackRefusedError(f"run {text} belongs to {holder.described}")
         return _Seen(row=row, holder=holder)
 
-    def _refused(self, title: str, error: HandrailError, number: str, *, status: int = 409) -> View:
-        run = element("a", f"Back to run {number}", href=self._run_at(number))
+    def _stop(self, text: str, *, carry_out: bool = False) -> object:
+        """Return what stopping a run does; and do it, if that is asked for."""
+        with self._journal.reading() as journal:
+            stop = stop_of(journal, number_in(journal, text))
+            if carry_out:
+                stop.carry_out(journal)
+            return stop
+
+    def _refused(self, number: str, error: HandrailError, *, status: int = 409) -> View:
         # There may be no such run.
-        known = not isinstance(error, NotFoundError) or status == 504
-        return problem_view(title, error, status=status, back=run if known else None)
+        back = None if isinstance(error, NotFoundError) else self._run_at(number)
+        return problem_view(f"Run {number} cannot be changed", error, status=status, back=back)
+
+    def _proof(self, number: str, aim: Aim, fingerprint: str) -> str:
+        return self._door.sign("question", aim, number, fingerprint)
 
     def _run_at(self, number: str) -> str:
         return f"{self._door.path}/runs/{number}"
 
-    def _form(self, number: str, aim: Aim, seen: _Seen, question: str) -> Markup:
-        proof = self._door.sign("question", aim, number, seen.fingerprint)
-        run = self._run_at(number)
-        return element(
-            "form",
-            element("input", type="hidden", name="seen", value=seen.fingerprint),
-            element("input", type="hidden", name="proof", value=proof),
-            element("p", question, class_="question"),
-            element(
-                "p",
-                element(
-                    "button", "Yes", type="submit", class_="danger" if aim == "rollback" else None
-                ),
-                element("a", "No", href=run, class_="button"),
-                class_="answers",
-            ),
-            method="post",
-            action=f"{run}/{aim}",
-        )
 
-
-def _held(holder: Holder | None) -> Markup | None:
-    """Return from whom a run would be taken."""
-    if holder is None:
-        return None
-    silent = "" if holder.silent is None else f" for {holder.silent:.0f} s"
-    told = f"It belongs to {holder.described}, which has given no sign of life{silent}: it is "
-    taken = "stopped, or stuck. Yes takes the run from it; it can write nothing more of the run."
-    return element("p", told, taken, class_="notice warn")
-
-
-def _undo(answer: Answer) -> Content:
+def _undo(answer: Answer) -> Mapping[str, Any]:
     """Return what an undo would do.
 
     Raises:
@@ -194,40 +190,7 @@ def _undo(answer: Answer) -> Content:
         error = answer.error or {}
         message = str(error.get("message") or answer.notes.strip() or "it cannot be previewed")
         raise RollbackRefusedError(message, ways_out=error.get("ways_out", ()))
-    steps: Sequence[Mapping[str, Any]] = preview["undo"]
-    rows = [
-        element(
-            "tr",
-            element("th", f"↶ {each['step']}", scope="row", class_="name"),
-            element("td", element("ul", [element("li", line) for line in _facts(each)])),
-        )
-        for each in steps
-    ]
-    table = element(
-        "table",
-        element("thead", element("tr", [element("th", x, scope="col") for x in ("Step", "Undo")])),
-        element("tbody", rows),
-        id="undo",
-    )
-    kept, others = preview["not_undone"], preview["relied_on_by"]
-    unsure = preview["may_have_left"]
-    listed = ", ".join(map(str, others))
-    return [
-        element("div", table, class_="scroll", tabindex=0, role="region", aria_label="The undo")
-        if rows
-        else element("p", "Nothing to undo."),
-        element("p", f"Relied on by run {listed}.", class_="notice warn") if others else None,
-        element("p", f"Not undone, without a way back: {', '.join(kept)}.") if kept else None,
-        element(
-            "p",
-            f"{', '.join(unsure)} may have left something: interrupted, and without a way back. "
-            "The undo will end as incomplete; look, and record what you did with ",
-            element("code", "handrail rollback RUN --by-hand STEP --reason TEXT"),
-            class_="notice warn",
-        )
-        if unsure
-        else None,
-    ]
+    return preview
 
 
 def _facts(undo: Mapping[str, Any]) -> Sequence[str]:
@@ -245,21 +208,3 @@ def _facts(undo: Mapping[str, Any]) -> Sequence[str]:
     if more > 1:
         facts = [*facts[:_MOST_LINES], f"... and {more:,} more lines"]
     return facts or ["nothing to do"]
-
-
-def _resume(seen: _Seen, would: Mapping[str, str]) -> Content:
-    """Return what resuming would do.
-
-    Raises:
-        RollbackRefusedError: There is nothing to resume.
-    """
-    row = seen.row
-    if row.outcome not in (None, "failed"):
-        raise RollbackRefusedError(f"run {row.number} is {row.outcome}; it cannot be resumed")
-    if row.direction == "undo":
-        return element("p", "It was being undone: its undo is continued to the end.")
-    here = "It goes on in its own folder, with its own params and packs; what is done stays done."
-    return [
-        element("p", f"It {would['finish']}.") if "finish" in would else None,
-        element("p", here),
-    ]

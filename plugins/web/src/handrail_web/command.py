@@ -28,7 +28,9 @@ PORT = 8321
     metavar="N",
     help="Listen at this port; 0 for any that is free.",
 )
-@click.option("--allow-changes", is_flag=True, help="Let the page resume runs and roll them back.")
+@click.option(
+    "--allow-changes", is_flag=True, help="Let the page stop runs, resume them and roll them back."
+)
 @click.option("--allow-remote", is_flag=True, help="Let other machines reach the page.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @click.pass_context
@@ -44,14 +46,14 @@ def web(
     """Serve a page with the runs of a journal, which follows them live.
 
     It prints the address of the page, with a token that lets this browser in, and ends with
-    Ctrl-C. It only reads, unless --allow-changes is given: then the page can resume runs and roll
-    them back, with the preview and the question of the command line. What it starts goes on when
-    the page is closed.
+    Ctrl-C. It only reads, unless --allow-changes is given: then the page can stop runs, resume
+    them and roll them back, with a preview and a question. What it starts goes on when the page is
+    closed.
     """
     # What the server needs is slow to import, and of no use to the help.
     from handrail_web.app import Site, make_app  # noqa: PLC0415
     from handrail_web.commands import CommandLine  # noqa: PLC0415
-    from handrail_web.journals import SharedJournal  # noqa: PLC0415
+    from handrail_web.pages import SharedJournal  # noqa: PLC0415
     from handrail_web.security import Door, own_key  # noqa: PLC0415
     from handrail_web.server import listen, serve  # noqa: PLC0415
 
@@ -70,7 +72,9 @@ def web(
         address = door.address(listening)
         if warning:
             echo(f"warning: {warning}", err=True)
-        what = "it may resume runs and roll them back" if allow_changes else "it only reads"
+        what = (
+            "it may stop runs, resume them and roll them back" if allow_changes else "it only reads"
+        )
         # On a line of its own, which is never broken, so that it can be followed and copied.
         session.console.print(address)
         session.console.flush()

@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -57,25 +57,24 @@ class Live:
         """End all streams soon. It may be called by a signal handler."""
         self._stopping = True
 
-    async def events(self, addresses: Sequence[str]) -> AsyncIterator[str]:
-        """Yield server-sent events: the whole of each page first, then what changes.
+    async def events(self, address: str) -> AsyncIterator[str]:
+        """Yield server-sent events: the whole of a page first, then what changes.
 
-        `hello` has the identity of this server; `change` the address of a page, its title, its
-        icon, the ids of its sections in order, and the sections that changed.
+        `hello` has the identity of this server; `change` the title of the page, its icon, the ids
+        of its sections in order, and the sections that changed.
         """
         yield "retry: 500\n\n"
         yield _event("hello", {"server": self._id})
-        sent: dict[str, View] = {}
+        sent: View | None = None
         told = time.monotonic()
         while not self._stopping:
             began = time.monotonic()
-            for address in addresses:
-                view = await self._current(address)
-                change = _change(address, sent.get(address), view)
-                sent[address] = view
-                if change is not None:
-                    told = began
-                    yield _event("change", change)
+            view = await self._current(address)
+            change = _change(sent, view)
+            sent = view
+            if change is not None:
+                told = began
+                yield _event("change", change)
             if began - told > _SILENCE:
                 told = began
                 yield ": still here\n\n"
@@ -113,7 +112,7 @@ def _is_due(known: _Rendered, stamp: str | None, now: float) -> bool:
     return known.view.moves and age >= _CLOCK
 
 
-def _change(address: str, last: View | None, view: View) -> Mapping[str, object] | None:
+def _change(last: View | None, view: View) -> Mapping[str, object] | None:
     """Return what has changed on a page, or None."""
     if last is view:
         return None
@@ -122,13 +121,7 @@ def _change(address: str, last: View | None, view: View) -> Mapping[str, object]
     order = list(view.sections)
     if last is not None and not changed and (last.title, list(known)) == (view.title, order):
         return None
-    return {
-        "page": address,
-        "title": view.title,
-        "icon": view.icon,
-        "order": order,
-        "sections": changed,
-    }
+    return {"title": view.title, "icon": view.icon, "order": order, "sections": changed}
 
 
 def _event(name: str, document: Mapping[str, object]) -> str:

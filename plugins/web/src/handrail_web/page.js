@@ -1,7 +1,4 @@
 // Follows the page: sections that changed come as server-sent events and are merged into it.
-//
-// Browsers allow six connections to a server, so all tabs share one stream: whoever holds the lock
-// leads, and tells the others. A tab that nobody sees holds nothing and does nothing.
 "use strict";
 (() => {
   const PAUSE = 250; // Milliseconds between two redraws, at least.
@@ -67,7 +64,45 @@
   function parsed(html) {
     const template = document.createElement("template");
     template.innerHTML = html;
+    tellTimes(template.content);
     return template.content.firstElementChild;
+  }
+
+  // Times are told in the zone of whoever looks, which the server does not know; and how long ago.
+
+  const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+  const UNITS = Object.entries({ day: 86400, hour: 3600, minute: 60 });
+
+  function tellTimes(tree) {
+    for (const time of tree.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      const past = (Date.now() - at) / 1000;
+      const unit = UNITS.find(([, length]) => past >= length);
+      const since = unit ? ago.format(-Math.floor(past / unit[1]), unit[0]) : "just now";
+      const isToday = at.toDateString() === new Date().toDateString();
+      const day = isToday ? {} : { month: "short", day: "numeric", year: "numeric" };
+      const local = at.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
+      const told = `${local}, ${since}`;
+      if (!time.title) time.title = time.textContent;
+      if (time.textContent !== told) time.textContent = told;
+    }
+  }
+
+  tellTimes(document);
+  setInterval(() => document.hidden || tellTimes(document), 10_000);
+
+  // Which runs of a list have another state is said to those who do not see it.
+
+  const news = document.getElementById("news");
+  function states() {
+    const shown = [...main.querySelectorAll(".runs .state")];
+    return new Map(shown.map((state) => [state.closest("tr").id, state.lastChild.data]));
+  }
+
+  function announce(before) {
+    const changed = [...states()].filter(([run, state]) => (before.get(run) ?? state) !== state);
+    const said = changed.slice(0, 3).map(([run, state]) => `${run.replace("-", " ")}: ${state}`);
+    if (said.length) news.textContent = said.join(", ");
   }
 
   // Redrawing: at most four times a second, with the latest of all that has come meanwhile.
@@ -88,6 +123,7 @@
     const { title, icon, order, sections } = waiting;
     waiting = null;
     drawn = performance.now();
+    const before = states();
     const shown = new Map([...main.children].map((child) => [child.id, child]));
     let next = main.firstElementChild;
     for (const name of order) {
@@ -102,135 +138,55 @@
       }
     }
     for (const child of [...main.children]) if (!order.includes(child.id)) child.remove();
+    announce(before);
     document.title = `${title} · handrail`;
     const link = document.querySelector("link[rel=icon]");
     const wanted = `${root}/icon/${icon}.svg`;
     if (link && link.getAttribute("href") !== wanted) link.href = wanted;
   }
 
-  // The stream.
+  // The stream. A tab that nobody sees has none: browsers allow six connections to a server.
 
   if (!live) return;
-  const me = crypto.randomUUID?.() ?? String(Math.random());
-  const channel = new BroadcastChannel(`handrail${root}`);
-  let source = null; // Where this tab leads.
+  let source = null;
   let server = null;
-  const wanted = new Map(); // Who looks at which page, where this tab leads.
-  const latest = new Map(); // All that is known of a page, where this tab leads.
-  let opened = "";
 
   function say(text, state) {
     if (told.textContent !== text) told.textContent = text;
     told.dataset.state = state;
   }
 
-  function hear(message) {
-    const { kind } = message;
-    if (kind === "change" && message.page === live) take(message);
-    if (kind === "state") {
-      if (message.server && server && message.server !== server) {
-        const at = new Date().toLocaleTimeString();
-        say(`live again: the server was restarted (${at})`, "live");
-      } else if (message.state === "lost") {
-        say("the server cannot be reached; trying again", "lost");
-      } else if (message.state === "closed") {
-        say("the server does not know this browser: open the address that it has printed", "lost");
-      } else if (told.dataset.state !== "live") {
-        say("live", "live");
-      }
-      server = message.server ?? server;
-    }
-    if (kind === "who" && !document.hidden) tell({ kind: "want", page: live, from: me });
-    if (!source && opened === "") return;
-    if (kind === "want") want(message);
-    if (kind === "leave") leave(message.from);
-  }
-
-  function tell(message) {
-    channel.postMessage(message);
-    hear(message);
-  }
-
-  function want({ page, from }) {
-    wanted.set(from, page);
-    const known = latest.get(page);
-    if (!known) return later();
-    if (source?.readyState === EventSource.OPEN) tell({ kind: "state", state: "live", server });
-    tell({ kind: "change", ...known });
-  }
-
-  function leave(from) {
-    wanted.delete(from);
-  }
-
-  let soon = 0;
-  function later() {
-    clearTimeout(soon);
-    soon = setTimeout(open, 50);
-  }
-
-  function open() {
-    const pages = [...new Set(wanted.values())].sort();
-    const query = pages.map((page) => `page=${encodeURIComponent(page)}`).join("&");
-    const closed = !source || source.readyState === EventSource.CLOSED;
-    if (!pages.length || (query === opened && !closed)) return;
-    source?.close();
-    for (const page of latest.keys()) if (!pages.includes(page)) latest.delete(page);
-    opened = query;
-    source = new EventSource(`${root}/live?${query}`);
-    source.addEventListener("hello", (event) =>
-      tell({ kind: "state", state: "live", ...JSON.parse(event.data) }),
-    );
-    source.addEventListener("change", (event) => {
-      const change = JSON.parse(event.data);
-      const known = latest.get(change.page);
-      latest.set(change.page, { ...change, sections: { ...known?.sections, ...change.sections } });
-      tell({ kind: "change", ...change });
+  function start() {
+    if (document.hidden || source) return;
+    source = new EventSource(`${root}/live?page=${encodeURIComponent(live)}`);
+    source.addEventListener("change", (event) => take(JSON.parse(event.data)));
+    source.addEventListener("hello", (event) => {
+      const hello = JSON.parse(event.data);
+      const isNew = server && hello.server !== server;
+      const at = new Date().toLocaleTimeString();
+      say(isNew ? `live again: the server was restarted (${at})` : "live", "live");
+      server = hello.server;
     });
     source.onerror = () => {
-      const closed = source?.readyState === EventSource.CLOSED;
-      tell({ kind: "state", state: closed ? "closed" : "lost" });
-      if (closed) setTimeout(() => source && open(), 5000);
+      const closed = source.readyState === EventSource.CLOSED;
+      if (closed) setTimeout(again, 5000);
+      const stranger = "the server does not know this browser: open the address that it has printed";
+      say(closed ? stranger : "the server cannot be reached; trying again", "lost");
     };
   }
 
-  let stop = null; // Gives back the lock.
-  let asked = null; // Waits for it.
-
-  function lead() {
-    opened = "-";
-    wanted.set(me, live);
-    channel.postMessage({ kind: "who" });
-    later();
-    return new Promise((resolve) => (stop = resolve));
-  }
-
-  function start() {
-    if (document.hidden || asked) return;
-    channel.postMessage({ kind: "want", page: live, from: me });
-    asked = new AbortController();
-    // Pages that are not from this machine have no locks: each tab is its own leader.
-    if (navigator.locks)
-      navigator.locks.request(`handrail${root}`, { signal: asked.signal }, lead).catch(() => {});
-    else lead();
+  function again() {
+    if (!source) return;
+    source = null;
+    start();
   }
 
   function end() {
-    clearTimeout(soon);
     source?.close();
     source = null;
-    opened = "";
-    wanted.clear();
-    latest.clear();
-    asked?.abort();
-    asked = null;
-    stop?.();
-    stop = null;
-    channel.postMessage({ kind: "leave", from: me });
     say("", "off");
   }
 
-  channel.onmessage = (event) => hear(event.data);
   document.addEventListener("visibilitychange", () => (document.hidden ? end() : start()));
   addEventListener("pagehide", end);
   addEventListener("pageshow", start);

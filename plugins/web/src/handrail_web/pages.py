@@ -6,36 +6,35 @@ that changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import click
 
+from handrail.amounts import percent, plural
 from handrail.cli import Session, number_in, report_of, runs_to_dict
-from handrail.errors import HandrailError, NotFoundError
+from handrail.errors import HandrailError, JournalDamagedError, NotFoundError
 from handrail.frozen import frozen
 from handrail.journal import RunPage
-from handrail_report import (
-    Content,
-    Markup,
-    compare_sections,
-    element,
-    run_sections,
-    runs_sections,
-    sweep_sections,
-)
-from handrail_web.icons import icon_of
+from handrail.records import is_failure, record_of
+from handrail_report import Markup, Templates, compare_sections, run_sections, sweep_sections
 
 if TYPE_CHECKING:
     from handrail.journal import Journal
     from handrail_web.commands import CommandLine
-    from handrail_web.journals import SharedJournal
 
 Outcome = Literal["completed", "rolled_back", "rollback_incomplete", "failed", "interrupted"]
 
+TEMPLATES = Templates("handrail_web")
 ROWS = 50  # Runs on a page.
+_AT_WORK = 20  # Runs in a list of which is told how far they are.
 _COMPARED = 10  # Runs side by side.
+_ERROR = 200  # Letters of an error in a list.
 _OUTCOMES: Mapping[Outcome, str] = {
     "interrupted": "running or interrupted",
     "completed": "completed",
@@ -43,6 +42,74 @@ _OUTCOMES: Mapping[Outcome, str] = {
     "rolled_back": "rolled back",
     "rollback_incomplete": "rollback incomplete",
 }
+ICONS: Mapping[str, tuple[str, str]] = {
+    "handrail": ("H", "#3d4651"),
+    "good": ("✓", "#0f6b33"),
+    "bad": ("✗", "#b3261e"),
+    "warn": ("!", "#8a5500"),
+    "busy": ("▸", "#0b4fb3"),
+    "undo": ("↶", "#5b2fa8"),
+}
+"""What the icons of tabs show, one for each kind of state, and on which ground."""
+_STATES: Mapping[str, str] = {
+    "completed": "good",
+    "rolled back": "undo",
+    "rollback incomplete": "bad",
+    "failed (kept)": "bad",
+    "interrupted": "warn",
+    "running": "busy",
+    "stalled": "warn",
+    "damaged": "bad",
+}
+
+
+class SharedJournal:
+    """The journal that all requests read, in turns: anew when another file has taken its place.
+
+    Args:
+        open_journal: Opens it, or raises NotFoundError.
+    """
+
+    def __init__(self, open_journal: Callable[[], Journal]) -> None:
+        self._open_journal = open_journal
+        self._turn = threading.Lock()
+        self._journal: Journal | None = None
+        self._file: tuple[int, int] | None = None
+
+    @contextmanager
+    def reading(self) -> Generator[Journal]:
+        """Return a context manager with the journal, which this thread has for itself.
+
+        Raises:
+            NotFoundError: There is none yet.
+            JournalError: It cannot be used.
+        """
+        with self._turn:
+            if self._journal is not None and _file_of(self._journal) != self._file:
+                self._close()
+            if self._journal is None:
+                self._journal = self._open_journal()
+                self._file = _file_of(self._journal)
+            yield self._journal
+
+    def close(self) -> None:
+        """Close the journal. Calling it twice is harmless."""
+        with self._turn:
+            self._close()
+
+    def _close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+
+def _file_of(journal: Journal) -> tuple[int, int] | None:
+    """Return the identity of the file of a journal; None if it has no file, or that is gone."""
+    try:
+        found = os.stat(journal.address)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @frozen
@@ -65,7 +132,12 @@ class View:
 
 
 def problem_view(
-    title: str, error: HandrailError | None, *, status: int, back: Markup | None = None
+    title: str,
+    error: HandrailError | None,
+    *,
+    status: int,
+    back: str | None = None,
+    problems: Sequence[Mapping[str, Any]] = (),
 ) -> View:
     """Return the page that says what went wrong.
 
@@ -73,14 +145,11 @@ def problem_view(
         title: What one cannot have.
         error: Why, if that is to be said.
         status: The status of the answer.
-        back: A link to where one can go on.
+        back: The address of the run.
+        problems: More that is wrong.
     """
-    lines: list[Content] = [element("h1", title)]
-    if error is not None:
-        lines.append(element("p", f"{error.message[:1].upper()}{error.message[1:]}."))
-        lines += [element("pre", way, class_="command") for way in error.ways_out]
-    lines.append(back and element("p", back))
-    sections = {"problem": element("section", lines, id="problem", class_="problem")}
+    values = {"title": title, "error": error, "back": back, "problems": problems}
+    sections = TEMPLATES.sections("problem.html", **values)
     return View(title=title, sections=sections, icon="bad", status=status)
 
 
@@ -92,7 +161,7 @@ class Pages:
         journal: The journal.
         commands: What was started from the page.
         root: The path below which the pages are.
-        allow_changes: Whether runs can be resumed and rolled back from a page.
+        allow_changes: Whether runs can be stopped, resumed and rolled back from a page.
     """
 
     def __init__(
@@ -127,9 +196,9 @@ class Pages:
     def _found(self, path: list[str], query: Mapping[str, list[str]]) -> View:
         match path:
             case [""]:
-                return self._runs(query)
+                return self._runs(Search.of(query))
             case ["runs", number]:
-                return self._run(number)
+                return self._run(number, asked="asked" in query)
             case ["compare"]:
                 return self._compare(query.get("run", []))
             case _:
@@ -148,7 +217,8 @@ class Pages:
     def stamp(self) -> str | None:
         """Return a text that changes whenever a page may have changed; None if it is unknown."""
         try:
-            return self._journal.stamp()
+            with self._journal.reading() as journal:
+                return journal.stamp()
         except HandrailError:
             return None
 
@@ -162,121 +232,128 @@ class Pages:
             NotFoundError: There is no such run.
             JournalError: The journal cannot be used.
         """
+        return cast("Mapping[str, str]", self._shown([text])["run"]["would"])
+
+    def _shown(self, texts: Sequence[str]) -> Mapping[str, Any]:
+        """Return what `handrail show` shows of runs, as JSON."""
         with self._call(), self._journal.reading() as journal:
-            number = number_in(journal, text)
-            shown: Mapping[str, Any] = report_of(self._session, journal, [number]).whole()
-        return cast("Mapping[str, str]", shown["run"]["would"])
+            numbers = [number_in(journal, text) for text in texts]
+            return report_of(self._session, journal, numbers).whole()
 
-    def _runs(self, query: Mapping[str, list[str]]) -> View:
-        search = Search.of(query)
-        page, shown = self._found_runs(search)
-        rows: Sequence[Mapping[str, Any]] = shown["runs"]
-        return View(
-            title="runs",
-            sections={
-                # Where there is nothing yet, there is nothing to search.
-                **({"search": search.form(self._root, page)} if rows or search.is_given else {}),
-                "list": self._list(shown, page, search),
-            },
-            moves=any(each["held"] for each in rows),
-        )
-
-    def _found_runs(self, search: Search) -> tuple[RunPage, Mapping[str, Any]]:
-        """Return a page of runs, and the same as JSON; none where there is no journal yet."""
+    def _runs(self, search: Search) -> View:
         try:
             with self._journal.reading() as journal:
                 page = search.run(journal)
-                return page, runs_to_dict(journal, page.rows)
+                listed = runs_to_dict(journal, page.rows)["runs"]
+                rows = list(_rows(journal, page, cast("Sequence[Mapping[str, Any]]", listed)))
         except NotFoundError:
-            return RunPage(rows=[], count=0, actions=[]), {"runs": []}
-
-    def _list(self, shown: Mapping[str, Any], page: RunPage, search: Search) -> Markup:
-        if not page.rows:
-            return element("section", _nothing(search), id="list")
-        compare = element("button", "Compare those chosen", type="submit")
-        tables = runs_sections(shown, link=self.link, choose=True)
-        return element(
-            "form",
-            list(tables.values()),
-            element("div", search.paging(self._root, page), compare, class_="below"),
-            id="list",
-            action=f"{self._root}/compare",
+            page, rows = RunPage(rows=[], count=0, actions=[]), []
+        sections = TEMPLATES.sections(
+            "list.html",
+            root=self._root,
+            link=self.link,
+            search=search,
+            runs=rows,
+            count=page.count,
+            older=page.rows[-1].number if len(rows) == ROWS else None,
+            actions=[(name, name) for name in page.actions],
+            outcomes=list(_OUTCOMES.items()),
         )
+        return View(title="runs", sections=sections, moves=any(each["held"] for each in rows))
 
-    def _run(self, text: str) -> View:
-        with self._journal.reading() as journal:
-            number = number_in(journal, text)
-            shown: Mapping[str, Any] = report_of(self._session, journal, [number]).whole()
+    def _run(self, text: str, *, asked: bool) -> View:
+        shown = self._shown([text])
         run: Mapping[str, Any] = shown["run"]
         make = sweep_sections if "sweep" in shown else run_sections
-        sections = dict(make(shown, link=self.link))
-        mine = {"work": self._work(str(run["id"])), "changes": self._changes(run)}
-        first = next(iter(sections), "")
-        ordered = {
-            first: sections.pop(first, Markup()),
-            **{name: markup for name, markup in mine.items() if markup},
-            **sections,
-        }
-        icon = icon_of(run["state"])
+        first, *rest = make(_ticking(shown), link=self.link).items()
+        mine = TEMPLATES.sections(
+            "work.html",
+            run=run,
+            link=self.link,
+            work=self._commands.started(str(run["id"])),
+            asked=asked and run["held"],
+            aims=list(self._aims(run)),
+        )
+        icon = _STATES.get(run["state"], "handrail")
         return View(
-            title=f"{icon.glyph} run {run['id']} {run['state']}: {run['action']}",
-            sections=ordered,
-            icon=icon.name,
+            title=f"{ICONS[icon][0]} run {run['id']} {run['state']}: {run['action']}",
+            sections=dict([first, *mine.items(), *rest]),
+            icon=icon,
             moves=bool(run["held"]),
         )
 
-    def _changes(self, run: Mapping[str, Any]) -> Markup | None:
-        """Return the links to what can be done with a run now."""
+    def _aims(self, run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield what can be done with a run now, and what that is called."""
         if not self._allow_changes:
-            return None
-        words = {"finish": "Resume...", "undo": "Undo...", "again": "Undo what is left..."}
-        aims = {"finish": "resume", "undo": "rollback", "again": "rollback"}
-        links = [
-            element("a", words[each], href=f"{self.link(run['id'])}/{aims[each]}", class_="button")
-            for each in run["ways"]
-            # A run that is stalled can be taken from its process, after a question.
-            if each in words and run["state"] != "running"
-        ]
-        return element("nav", links, id="changes", aria_label="What can be done") if links else None
-
-    def _work(self, number: str) -> Markup | None:
-        """Return what was last started for a run from the page."""
-        work = self._commands.started(number)
-        if work is None:
-            return None
-        code, output = work.code, ""
-        if code is None:
-            said = "was started here, and is at work"
-        elif code == 0:
-            said = "was started here, and is done"
-        else:
-            said, output = f"was started here, and ended with exit code {code}", work.output()
-        return element(
-            "section",
-            element("p", element("code", work.shown, class_="command"), f" {said}."),
-            element("pre", output) if output else None,
-            id="work",
-            class_="notice" if code is None or code == 0 else "notice bad",
-        )
+            return
+        whole = run["part_of"] is None and run["direction"] == "forward"
+        if whole and run["state"] in ("running", "stalled"):
+            yield "stop", "Stop"
+        # A run that is stalled can be taken from its process, after a question.
+        for way in run["ways"] if run["state"] != "running" else ():
+            if way == "finish":
+                yield "resume", "Resume"
+            elif way in ("undo", "again"):
+                yield "rollback", "Undo" if way == "undo" else "Undo what is left"
 
     def _compare(self, texts: Sequence[str]) -> View:
         if not 2 <= len(set(texts)) <= _COMPARED:
             raise NotFoundError(f"choose 2 to {_COMPARED} runs to compare")
-        with self._journal.reading() as journal:
-            numbers = [number_in(journal, text) for text in dict.fromkeys(texts)]
-            shown: Mapping[str, Any] = report_of(self._session, journal, numbers).whole()
-        listed = ", ".join(map(str, numbers))
+        shown = self._shown(list(dict.fromkeys(texts)))
+        listed = ", ".join(str(each["run"]["id"]) for each in shown["runs"])
         return View(title=f"compare {listed}", sections=compare_sections(shown, link=self.link))
 
 
-def _nothing(search: Search) -> Content:
-    if search.is_given:
-        return element("p", "No run fits.")
-    return [
-        element("h1", "No runs yet"),
-        element("p", "This makes one:"),
-        element("pre", "handrail run ACTION", class_="command"),
+def _rows(
+    journal: Journal, page: RunPage, listed: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the runs of a list, with what one may have to know of each."""
+    at_work = [each["id"] for each in listed if each["held"] and each["direction"] == "forward"]
+    for run in listed:
+        errors = filter(is_failure, page.errors.get(run["id"], ()))
+        runs: Mapping[str, int] = run.get("parts") or {}
+        counted = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in runs.items())
+        notes = (
+            f"{plural(sum(runs.values()), 'run')}: {counted}" if runs else "",
+            f"left: {', '.join(run['left'][:3])}" if run["left"] else "",
+            f"except {', '.join(run['not_undone'][:3])}" if run["not_undone"] else "",
+            f"relied on by {len(run['relied_on_by'])}" if run["relied_on_by"] else "",
+        )
+        yield {
+            **run,
+            "error": next(errors, "").partition("\n")[0][:_ERROR],
+            "notes": " · ".join(filter(None, notes)),
+            "progress": _progress(journal, run) if run["id"] in at_work[:_AT_WORK] else None,
+        }
+
+
+def _progress(journal: Journal, run: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return how far a run is, by the weights of its steps, and what it does."""
+    try:
+        steps = record_of(journal, run["id"]).steps
+    except JournalDamagedError:
+        return None
+    weights = [(step, float(step.planned.get("weight_share", 0.0))) for step in steps]
+    done = sum(weight for step, weight in weights if step.state in ("done", "skipped"))
+    for step, weight in weights:
+        progress = step.progress if step.state == "running" else None
+        if progress is not None and progress.total:
+            done += weight * min(progress.current / progress.total, 1.0)
+    share = min(done / (sum(weight for _, weight in weights) or 1.0), 1.0)
+    names = [step.name for step in steps if step.state == "running"]
+    return {"share": share, "told": " · ".join([percent(share), *names[:2]])}
+
+
+def _ticking(shown: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a run in which steps at work have taken the time that they have worked so far."""
+    now = datetime.fromisoformat(shown["run"]["now"])
+    steps = [
+        {**step, "took": (now - datetime.fromisoformat(step["spans"][-1]["began"])).total_seconds()}
+        if step["state"] == "running" and step["took"] is None and step["spans"]
+        else step
+        for step in shown["steps"]
     ]
+    return {**shown, "steps": steps}
 
 
 @frozen
@@ -313,6 +390,14 @@ class Search:
         """Whether it asks for less than all runs."""
         return bool(self.text or self.action or self.outcome or self.before)
 
+    def query(self, before: int | None = None) -> str:
+        """Return the query of an address that asks for the same, from another run on."""
+        asked = {"text": self.text, "action": self.action, "outcome": self.outcome}
+        query = urlencode(
+            {name: each for name, each in {**asked, "before": before}.items() if each}
+        )
+        return f"?{query}" if query else ""
+
     def run(self, journal: Journal) -> RunPage:
         """Return the page of runs."""
         outcome = cast("Outcome", self.outcome) if self.outcome else None
@@ -323,55 +408,3 @@ class Search:
             before=self.before,
             limit=ROWS,
         )
-
-    def form(self, root: str, page: RunPage) -> Markup:
-        """Return the form with which one searches."""
-        actions = [_option(name, name, self.action) for name in page.actions]
-        outcomes = [_option(name, words, self.outcome) for name, words in _OUTCOMES.items()]
-        text = element(
-            "input",
-            type="search",
-            name="text",
-            value=self.text or None,
-            placeholder="action, project, params, number",
-            maxlength=200,
-        )
-        return element(
-            "form",
-            element("h1", "Runs", class_="unseen"),
-            element("label", element("span", "Search"), text),
-            element("label", element("span", "Action"), _select("action", "all actions", actions)),
-            element("label", element("span", "State"), _select("outcome", "all states", outcomes)),
-            element("button", "Search", type="submit"),
-            element("a", "Show all", href=f"{root}/") if self.is_given else None,
-            id="search",
-            role="search",
-            action=f"{root}/",
-        )
-
-    def paging(self, root: str, page: RunPage) -> Markup:
-        """Return how many runs fit, and the links to others."""
-        kept = {"text": self.text, "action": self.action, "outcome": self.outcome}
-        kept = {name: value for name, value in kept.items() if value}
-
-        def link(words: str, **more: object) -> Markup:
-            query = urlencode({**kept, **more})
-            return element("a", words, href=f"{root}/{'?' if query else ''}{query}")
-
-        older = len(page.rows) == ROWS
-        runs = f"{page.count:,} run{'s' * (page.count != 1)}"
-        return element(
-            "p",
-            element("span", f"{len(page.rows)} of {runs}", class_="muted"),
-            link("Latest") if self.before else None,
-            link("Older", before=page.rows[-1].number) if older else None,
-            class_="paging",
-        )
-
-
-def _option(value: str, words: str, chosen: str) -> Markup:
-    return element("option", words, value=value, selected=value == chosen)
-
-
-def _select(name: str, every: str, options: Sequence[Markup]) -> Markup:
-    return element("select", element("option", every, value=""), options, name=name)

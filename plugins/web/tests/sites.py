@@ -44,7 +44,9 @@ def check(context):
 @step
 def wait(context):
     Path("waiting").touch()
+    began = time.monotonic()
     while not Path("go").exists():
+        context.set_progress(time.monotonic() - began, 120)
         time.sleep(0.01)
 
 @wait.rollback

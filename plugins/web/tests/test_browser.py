@@ -312,10 +312,11 @@ def test_a_run_is_stopped_through_the_page(
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         until((project / "waiting").exists)
         page = tabs.open(serve("--allow-changes").address)
-        says(page, "50 % · wait")
+        says(page, "% · wait")
         assert "just now" in (page.text_content("#run-1 time") or "")
         page.click("#run-1 a")
         page.wait_for_function("/[1-9]\\.\\ds/.test(document.querySelector('.steps').innerText)")
+        says(page, "s left")
         page.click("text=Stop...")
         says(page, "interrupts wait")
         page.click("button:has-text('Yes')")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import accumulate, chain
 from typing import Any
 
-from handrail.amounts import percent, plural, seconds, share_of
+from handrail.amounts import percent, plural, seconds, share_of, size
 from handrail.records import UNDONE
-from handrail_report.shown import Shown, counted, json_text, origin_text, part, parts
+from handrail_report.shown import Shown, counted, json_text, origin_text, part, parts, short_number
 from handrail_report.timeline import axis_of, marks_of, track_of, waits_of
 
 _MOST, _FIRST, _LAST = 150, 20, 5  # Steps that are shown even if nothing is to be said of them.
 _KEYS = 3
+_EVIDENCE = 1.0  # Seconds of work before a rate and a time left are told.
 
 _ROOM = 120_000
 """Letters of all lines together; a step that failed comes first."""
@@ -99,12 +101,20 @@ def _gap(steps: Sequence[Shown]) -> dict[str, Any]:
 
 
 def progress_of(step: Shown) -> str | None:
-    """Return how far a step is in words, such as `58 %, 115/200`; None unless it runs and says."""
+    """Return how far a step is: `58 %, 115/200, 12/s, 7.1s left`; None unless it runs and says."""
     progress = part(step, "progress")
     if step["state"] != "running" or not progress or not progress["total"]:
         return None
     current, total, unit = progress["current"], progress["total"], progress.get("category")
-    return f"{percent(current / total)}, {share_of(current, total, unit)}"
+    told = [percent(current / total), share_of(current, total, unit)]
+    for span in parts(step, "spans")[-1:]:
+        began, at = (datetime.fromisoformat(each) for each in (span["began"], progress["at"]))
+        took = (at - began).total_seconds()
+        if current > 0 and took > _EVIDENCE:
+            rate = current / took
+            told.append(f"{size(rate) if unit == 'bytes' else short_number(rate)}/s")
+            told.append(f"{seconds(max(total - current, 0.0) / rate)} left")
+    return ", ".join(told)
 
 
 def _about(step: Shown) -> Iterator[str]:

@@ -14,7 +14,7 @@ from terminals import AtTerminal, Screen
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 TALKING = """
-import logging, multiprocessing, os, subprocess, sys, time
+import getpass, logging, multiprocessing, os, subprocess, sys, time
 from pathlib import Path
 from handrail import action, parallel, step
 
@@ -42,6 +42,17 @@ def leaves_a_line_open(context):
 @step
 def asks(context):
     print("it was", input("what is it? "))
+
+@step
+def asks_for_a_secret(context):
+    getpass.getpass("the key? ")
+
+@step
+def writes_again(context):
+    for number in range(3):
+        print(f"{number} of 3 ", end="\\r")
+    Path("go").read_text()
+    print("3 of 3")
 
 @step
 def looks(context):
@@ -98,6 +109,8 @@ forking = action("forking", [forks])
 talking = action("talking", [talks])
 open_line = action("open_line", [leaves_a_line_open, talks])
 asking = action("asking", [asks])
+guarded = action("guarded", [asks_for_a_secret])
+rewriting = action("rewriting", [writes_again])
 looking = action("looking", [looks])
 counting = action("counting", [counts])
 halving = action("halving", [half])
@@ -216,6 +229,27 @@ def test_a_question_of_a_step_can_be_answered(at: At) -> None:
         run.type("a lamp\n")
         assert run.end() == 0
         assert run.screen[1:3] == ["what is it? a lamp", "it was a lamp"]
+
+
+def test_nothing_is_drawn_while_a_secret_is_typed(at: At) -> None:
+    with at("guarded") as run:
+        run.wait_for("the key\\? ")
+        assert run.read_for(1.5) == ""
+        run.type("a lamp\n")
+        assert run.end() == 0
+        assert "a lamp" not in run.shown
+        assert "the key?" in run.screen
+
+
+def test_a_line_that_a_step_writes_again_is_shown_at_once(at: At, folder: Path) -> None:
+    """As at a terminal without a run around it; nothing is drawn beside it."""
+    os.mkfifo(folder / "go")
+    with at("rewriting") as run:
+        run.wait_for("2 of 3")
+        (folder / "go").write_text("")
+        assert run.end() == 0
+        assert run.screen[1] == "3 of 3"
+        assert run.screen[2].startswith(" ✓ writes_again")
 
 
 def test_the_streams_are_what_they_were(at: At, folder: Path) -> None:

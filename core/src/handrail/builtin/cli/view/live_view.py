@@ -17,7 +17,6 @@ from rich.console import ConsoleOptions, RenderResult
 from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType, Segment, Segments
-from rich.text import Text
 
 from handrail.amounts import seconds, share_of
 from handrail.builtin.cli.view.console import hand_over, shown_line, terminal_size
@@ -211,10 +210,10 @@ class LiveBlock:
         """Yield the lines of the block, for rich."""
         lines, self._width = [*map(shown_line, self._lines())], options.max_width
         self._drawn = [*map(cell_len, lines)]
-        yield Text("\n".join(lines), no_wrap=True, overflow="crop", end="")
+        yield Segment("\n".join(lines))
         if lines and os.environ.get("TERM", "").startswith(_WRAP_LATE):
-            yield Control.move_to_column(998)  # Or the last one.
-            yield Text(" ", end="")
+            yield Control.move_to_column(998).segment  # Or the last one.
+            yield Segment(" ")
             self._drawn[-1] = self._width
 
     def refresh(self) -> None:
@@ -332,6 +331,8 @@ class _Written:
         whole, end, self._open = (self._open + text).rpartition("\n")
         if end:
             self._write(whole + end)
+        if "\r" in self._open:
+            self.flush()  # As at a terminal: it is a line that is written again and again.
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -270,36 +270,27 @@ def limits_text(planned: PlannedStep) -> str:
     limits, policy = planned.limits, planned.rollback_policy
     parts: list[str] = []
     if limits is not None:
-        if limits.timeout is not None:
-            parts.append(f"timeout {limits.timeout:g}s")
-        if limits.heartbeat_timeout is not None:
-            parts.append(f"heartbeat timeout {limits.heartbeat_timeout:g}s")
-        if planned.may_overrun:
-            parts.append("may overrun")
-        if limits.isolated:
-            parts.append("isolated")
-        if limits.memory is not None:
-            parts.append(f"memory {limits.memory}")
+        parts += [f"timeout {limits.timeout:g}s"] if limits.timeout is not None else []
+        heartbeat = limits.heartbeat_timeout
+        parts += [f"heartbeat timeout {heartbeat:g}s"] if heartbeat is not None else []
+        parts += [*["may overrun"] * planned.may_overrun, *["isolated"] * limits.isolated]
+        parts += [f"memory {limits.memory}"] if limits.memory is not None else []
     if policy is not None:
-        if policy.timeout is not None:
-            parts.append(f"undo timeout {policy.timeout:g}s")
-        if policy.retries:
-            times = "once" if policy.retries == 1 else f"{policy.retries} times, first"
-            parts.append(f"undo retried {times} after {policy.wait:g}s")
+        parts += [f"undo timeout {policy.timeout:g}s"] if policy.timeout is not None else []
+        times = "once" if policy.retries == 1 else f"{policy.retries} times, first"
+        parts += [f"undo retried {times} after {policy.wait:g}s"] if policy.retries else []
     return ", ".join(parts)
 
 
 def _rules(planned: PlannedStep) -> list[str]:
-    rules: list[str] = []
-    if planned.always_run:
-        rules.append("always runs")
-    if planned.facts.required:
-        rules.append("required")
-    if planned.facts.final:
-        rules.append("final")
-    if not planned.effects and not planned.facts.required:
-        rules.append("only reads")
-    return rules
+    facts = planned.facts
+    rules = {
+        "always runs": planned.always_run,
+        "required": facts.required,
+        "final": facts.final,
+        "only reads": not planned.effects and not facts.required,
+    }
+    return [rule for rule, holds in rules.items() if holds]
 
 
 def _foot(session: Session, plan: Plan, name: str, comparison: Comparison) -> list[str]:

@@ -284,15 +284,9 @@ def _rows_of(shown: Iterable[RecordedStep | Row], lanes: Mapping[str | None, int
 def _notable(steps: Sequence[RecordedStep]) -> Iterator[RecordedStep | Row]:
     """Yield the notable steps, and one row for each gap between them."""
     shown = _worth_showing(steps)
-    between_them: list[RecordedStep] = []
-    for place, step in enumerate(steps):
-        if place not in shown:
-            between_them.append(step)
-            continue
-        yield from _together(between_them)
-        between_them = []
-        yield step
-    yield from _together(between_them)
+    for is_shown, group in groupby(enumerate(steps), key=lambda each: each[0] in shown):
+        these = [step for _, step in group]
+        yield from these if is_shown or len(these) == 1 else [_together(these)]
 
 
 def _worth_showing(steps: Sequence[RecordedStep]) -> set[int]:
@@ -302,14 +296,11 @@ def _worth_showing(steps: Sequence[RecordedStep]) -> set[int]:
     return {*range(_FIRST), *notable[:_NOTABLE], *notable[-1:], len(steps) - 1}
 
 
-def _together(steps: Sequence[RecordedStep]) -> Iterator[RecordedStep | Row]:
-    if len(steps) <= 1:
-        yield from steps
-        return
+def _together(steps: Sequence[RecordedStep]) -> Row:
     recorded: Counter[str] = Counter()
     for step in steps:
         recorded.update(step.recorded)
-    yield f"... {len(steps)} more", _states(steps), _took(steps), _counted(recorded)
+    return f"... {len(steps)} more", _states(steps), _took(steps), _counted(recorded)
 
 
 def _states(steps: Sequence[RecordedStep]) -> str:
@@ -395,9 +386,7 @@ def _below(record: RunRecord, packs: Mapping[str, Mapping[str, str | None]]) -> 
     yield from _left(record)
     stays = [step.name for step in record.steps if step.is_not_undone]
     if stays and (ways_of(record) or record.row.outcome == "rolled_back"):
-        they = "it has" if len(stays) == 1 else "they have"
-        shown = listed(stays, room=max(terminal_width() - 50, _NAME))
-        yield f"  not undone: {shown} ({they} no way back)"
+        yield f"  not undone: {_listed(stays)} ({_they_have(stays)} no way back)"
 
 
 def _left(record: RunRecord) -> Iterator[str]:
@@ -406,21 +395,27 @@ def _left(record: RunRecord) -> Iterator[str]:
     if record.holder is not None:
         return
     unsure = [step.name for step in record.steps if step.state == "may have left something"]
-    if unsure and not left:
-        they = "it has" if len(unsure) == 1 else "they have"
-        shown = listed(unsure, room=max(terminal_width() - 40, _NAME))
-        yield f"  look    at what {shown} did before the end: {they} no way back"
     if not left:
+        if unsure:
+            they = _they_have(unsure)
+            yield f"  look    at what {_listed(unsure)} did before the end: {they} no way back"
         return
-    shown = listed(left, room=max(terminal_width() - 40, _NAME))
     step = shlex.quote(left[0])
-    yield f"  left    {shown}:  {command_line(f'show {number} --step {step}')}"
+    yield f"  left    {_listed(left)}:  {command_line(f'show {number} --step {step}')}"
     for each in record.steps:
         names = [name for name in each.planned.get("undo_before", ()) if name in left]
         if names and each.name in left:
             yield f"  waits   {listed(names, room=_NAME)}, until {each.name} is undone"
     by_hand = command_line(f"rollback {number} --by-hand {step} --reason TEXT")
     yield f"  record  {by_hand}    once you have undone it"
+
+
+def _listed(steps: Sequence[str]) -> str:
+    return listed(steps, room=max(terminal_width() - 50, _NAME))
+
+
+def _they_have(steps: Sequence[str]) -> str:
+    return "it has" if len(steps) == 1 else "they have"
 
 
 def _since(versions: Mapping[str, str | None]) -> str:

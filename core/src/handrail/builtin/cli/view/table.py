@@ -110,7 +110,7 @@ def table(
     """
     kept, texts, fields = _reduced(head, rows, width)
     widths = _fitted(fields, width)
-    yield _lines(fields, widths, [field.name for field in fields[: len(widths)]], width)
+    yield _lines(fields, widths, [field.column.name for field in fields[: len(widths)]], width)
     for number, row in enumerate(texts):
 
         def painted(place: int, text: str, number: int = number) -> str:
@@ -150,42 +150,32 @@ def _text(cell: Cell, loss: int) -> str:
 
 @frozen
 class _Field:
-    """A column that is shown.
+    """A column that is shown, and the columns of the terminal for it.
 
     Attributes:
-        name: The heading.
-        cut: See `Column`.
-        wraps: See `Column`.
-        wanted: Columns of the terminal that its texts take.
-        enough: Columns that are enough.
-        least: Columns that it needs.
+        column: The column.
+        wanted: How many its texts take.
+        enough: How many are enough.
+        least: How many it needs.
     """
 
-    name: str
-    cut: str
-    wraps: bool
+    column: Column
     wanted: int
     enough: int
     least: int
 
 
 def _field(column: Column, texts: Sequence[str], width: int) -> _Field:
-    wanted = least = max(map(columns, texts))
+    wanted = max(map(columns, texts))
+    if not column.wraps and not column.cut:
+        return _Field(column=column, wanted=wanted, enough=wanted, least=wanted)
+    least = _LEAST
     if column.wraps:
         # Words are not broken, as long as they are no paths.
         words = (columns(word) for text in texts for word in text.split())
         least = max(_LEAST, min(max(words, default=0), _WORD))
-    elif column.cut:
-        least = _LEAST
-    given_way = column.wraps or column.cut
-    return _Field(
-        name=column.name,
-        cut=column.cut,
-        wraps=column.wraps,
-        wanted=min(wanted, width) if given_way else wanted,
-        enough=min(wanted, max(column.enough, least)) if given_way else wanted,
-        least=min(least, wanted),
-    )
+    enough = min(wanted, max(column.enough, least))
+    return _Field(column=column, wanted=min(wanted, width), enough=enough, least=min(least, wanted))
 
 
 def _fitted(fields: Sequence[_Field], width: int) -> list[int]:
@@ -220,31 +210,26 @@ def _lines(
     paint: Callable[[int, str], str] = lambda _place, text: text,
 ) -> list[str]:
     """Return the lines of a row: its cells side by side, then those that have no room there."""
-    pieces = [_pieces(*each) for each in zip(fields, widths, texts, strict=False)]
+    pieces = [
+        _pieces(field.column, room, text)
+        for field, room, text in zip(fields, widths, texts, strict=False)
+    ]
     lines = [_joined(line, widths, paint) for line in zip_longest(*pieces, fillvalue="")]
-    room = width - _INDENT
     rest = [
-        _labelled(field, text, room)
+        f"{field.column.name.strip(' #').lower()} {text}".lstrip()
         for field, text in zip(fields[len(widths) :], texts[len(widths) :], strict=False)
         if text.strip(" -")
     ]
-    return lines + [line for text in joined(rest, room) for line in _below(text, width)]
+    below = joined(rest, width - _INDENT)
+    return lines + [line for text in below for line in _below(text, width)]
 
 
-def _labelled(field: _Field, text: str, room: int) -> str:
-    """Return a cell that stands below its row."""
-    label = f"{field.name.strip(' #').lower()} "
-    if field.cut and not field.wraps:
-        [text] = _pieces(field, room - columns(label), text)
-    return label.lstrip() + text
-
-
-def _pieces(field: _Field, width: int, text: str) -> list[str]:
+def _pieces(column: Column, width: int, text: str) -> list[str]:
     if columns(text) <= width:
         return [text]
-    if field.cut and not field.wraps:
-        return [shorten_start(text, width) if field.cut == "begin" else shorten(text, width)]
-    return wrapped(text, width)
+    if column.wraps or not column.cut:
+        return wrapped(text, width)
+    return [shorten_start(text, width) if column.cut == "begin" else shorten(text, width)]
 
 
 def _joined(pieces: Sequence[str], widths: Sequence[int], paint: Callable[[int, str], str]) -> str:

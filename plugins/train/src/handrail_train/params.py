@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from handrail_train.data.splitting import Division
     from handrail_train.models.kind import Hyper, ModelKind
 
-MLFLOW_ALIAS = r"(?![vV][0-9]+$|latest$)[A-Za-z0-9_-]{1,100}"
-"""The aliases that MLflow takes, as a regular expression."""
-
 _SETS = f"{', '.join(BUNDLED[:-1])} or {BUNDLED[-1]}"
 
 
@@ -149,10 +146,6 @@ class TrainParams(TableParams):
         max_length=500,
         description="Experiment in MLflow; by default, the name of the model",
     )
-    mlflow_alias: list[str] = Field(
-        default_factory=list[str],
-        description="Alias in MLflow that stands for the version from then on; repeatable",
-    )
     folder: Annotated[Path, Option("--state-folder")] = Field(
         default=Path(".handrail/train"), description="Folder for the checkpoints of runs"
     )
@@ -188,17 +181,6 @@ class TrainParams(TableParams):
 
         return None if mlflow is None else parse_server(mlflow)
 
-    @field_validator("mlflow_alias")
-    @classmethod
-    def _possible_alias(cls, mlflow_alias: list[str]) -> list[str]:
-        for each in mlflow_alias:
-            if re.fullmatch(MLFLOW_ALIAS, each) is None:
-                raise ValueError(
-                    "an alias in MLflow has letters, digits, '_' and '-' only, and is neither "
-                    "latest nor a number after v"
-                )
-        return mlflow_alias
-
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         if self.data not in BUNDLED and self.target is None:
@@ -211,8 +193,8 @@ class TrainParams(TableParams):
             raise ValueError("give either --split-group or --split-time, not both")
         if self.folds == 1 or (self.folds and self.split_time):
             raise ValueError("--folds needs 2 or more, and rows that are not divided by time")
-        if self.mlflow is None and (self.mlflow_experiment or self.mlflow_alias):
-            raise ValueError("--mlflow-experiment and --mlflow-alias need --mlflow URL")
+        if self.mlflow is None and self.mlflow_experiment:
+            raise ValueError("--mlflow-experiment needs --mlflow URL")
         if self.patience and not self.validation_share:
             raise ValueError("--patience needs a validation share above 0")
         try:

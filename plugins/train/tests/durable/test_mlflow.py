@@ -18,10 +18,10 @@ wide = pytest.mark.skipif("HANDRAIL_FAULTS" not in os.environ, reason="HANDRAIL_
 CREATING = (
     *("experiments/create", "runs/create", "registered-models/create", "model-versions/create"),
 )
-CHANGING = ("runs/log-batch", "card.md", "runs/update", "registered-models/alias")
+CHANGING = ("runs/log-batch", "card.md", "runs/update")
 LOOKING = ("runs/search", "model-versions/search", "runs/log-inputs", "get-by-name")
 UNDOING = (
-    *("registered-models/alias", "model-versions/delete", "registered-models/delete", "card.md"),
+    *("model-versions/delete", "registered-models/delete", "card.md"),
     *("runs/delete", "experiments/update", "experiments/delete"),
 )
 
@@ -42,12 +42,11 @@ def seen(server: Any, name: str) -> dict[str, Any]:
         "versions": [
             (each["name"], each["run_id"] == runs["runs"][0]["info"]["run_id"]) for each in versions
         ],
-        "aliases": [each["alias"] for each in (model or {}).get("aliases", ())],
         "model": model is not None,
     }
 
 
-NOTHING = {"experiment": None, "runs": [], "versions": [], "aliases": [], "model": False}
+NOTHING = {"experiment": None, "runs": [], "versions": [], "model": False}
 
 
 def told(name: str) -> dict[str, Any]:
@@ -56,7 +55,6 @@ def told(name: str) -> dict[str, Any]:
         "experiment": "active",
         "runs": [(f"{name}@1", "FINISHED")],
         "versions": [(name, True)],
-        "aliases": ["champion"],
         "model": True,
     }
 
@@ -68,7 +66,7 @@ def name() -> str:
 
 @pytest.fixture
 def logged(scene: Any, training: Any, mlflow: Any, name: str) -> Any:
-    return training(scene, mlflow=mlflow.endpoint, name=name, mlflow_alias=["champion"])
+    return training(scene, mlflow=mlflow.endpoint, name=name)
 
 
 def ended(logged: Any, server: Any, name: str, way: str) -> None:

@@ -73,7 +73,7 @@ def pairs(listed: list[Any]) -> dict[str, Any]:
 def test_a_training_is_told_with_all_that_a_person_looks_for(
     send: Any, mlflow: Any, name: str
 ) -> None:
-    result = send(mlflow_alias=["champion"], hyper={"alpha": 0.01})
+    result = send(hyper={"alpha": 0.01})
     (run,) = runs(mlflow, name)
     info, data = run["info"], run["data"]
     params, metrics, tags = (pairs(data[each]) for each in ("params", "metrics", "tags"))
@@ -109,7 +109,6 @@ def test_a_training_is_told_with_all_that_a_person_looks_for(
     assert made["source"].endswith(f"/models/versions/{name}/1.json")
     assert f"load_model('{Path('models').absolute()}', '{name}@1')" in made["description"]
     assert pairs(made["tags"])["handrail.version"] == f"{name}@1"
-    assert model(mlflow, name)["aliases"] == [{"alias": "champion", "version": "1"}]
 
 
 def test_the_files_of_a_version_but_the_model_are_artifacts(
@@ -135,22 +134,15 @@ def test_the_files_of_a_version_but_the_model_are_artifacts(
 def test_an_undo_leaves_what_others_have_and_nothing_else(
     send: Any, undo: Any, mlflow: Any, name: str
 ) -> None:
-    """An alias goes back to where it was."""
     made = mlflow.ask("POST", "experiments/create", name=name)["experiment_id"]
     other = mlflow.ask("POST", "runs/create", experiment_id=made)["run"]["info"]["run_id"]
     mlflow.ask("POST", "registered-models/create", name=name)
     mlflow.ask("POST", "model-versions/create", name=name, source="s3://acme/models/theirs")
-    mlflow.ask("POST", "registered-models/alias", name=name, alias="champion", version="1")
-    before = (runs(mlflow, name), versions(mlflow, name), model(mlflow, name)["aliases"])
-    send(mlflow_alias=["champion", "fresh"])
+    send()
     assert len(runs(mlflow, name)) == 2
-    aliases = {each["alias"]: each["version"] for each in model(mlflow, name)["aliases"]}
-    assert aliases == {"champion": "2", "fresh": "2"}
     undo(1)
-    after = (runs(mlflow, name), versions(mlflow, name), model(mlflow, name)["aliases"])
-    assert [run["info"]["run_id"] for run in after[0]] == [other]
-    assert [each["version"] for each in after[1]] == ["1"]
-    assert after[2] == before[2]
+    assert [run["info"]["run_id"] for run in runs(mlflow, name)] == [other]
+    assert [each["version"] for each in versions(mlflow, name)] == ["1"]
     assert experiment(mlflow, name)["lifecycle_stage"] == "active"
 
 
@@ -175,16 +167,6 @@ def test_an_experiment_and_a_model_of_the_run_go_once_nobody_else_uses_them(
     send(name=other)
     assert len(runs(mlflow, other)) == 1
     assert experiment(mlflow, other)["experiment_id"] != number
-
-
-def test_an_alias_that_somebody_else_moved_since_stays(
-    send: Any, undo: Any, mlflow: Any, name: str
-) -> None:
-    send()
-    send(mlflow_alias=["champion"])
-    mlflow.ask("POST", "registered-models/alias", name=name, alias="champion", version="1")
-    undo(2)
-    assert model(mlflow, name)["aliases"] == [{"alias": "champion", "version": "1"}]
 
 
 MAKING = ("experiments/create", "runs/create", "registered-models/create", "model-versions/create")

@@ -70,11 +70,7 @@ def test_a_dry_run_asks_the_server_and_says_what_it_would_tell(
         ({"mlflow": "http://ada:hunter7@h"}, "a secret in the mlflow.*MLFLOW_TRACKING_PASSWORD"),
         ({"mlflow": "https://hunter7@h"}, "a secret in the mlflow.*MLFLOW_TRACKING_PASSWORD"),
         ({"mlflow": "hunter7@h"}, "a secret in the mlflow.*MLFLOW_TRACKING_PASSWORD"),
-        ({"mlflow_experiment": "plants"}, "need --mlflow URL"),
-        ({"mlflow_alias": ["champion"]}, "need --mlflow URL"),
-        ({"mlflow": "http://h", "mlflow_alias": ["v3"]}, "neither latest nor a number after v"),
-        ({"mlflow": "http://h", "mlflow_alias": ["latest"]}, "neither latest"),
-        ({"mlflow": "http://h", "mlflow_alias": ["a.b"]}, "letters, digits"),
+        ({"mlflow_experiment": "plants"}, "needs --mlflow URL"),
     ],
 )
 def test_what_makes_no_sense_is_told(given: dict[str, Any], said: str) -> None:
@@ -101,9 +97,6 @@ def test_an_undo_of_nothing_asks_no_server() -> None:
         {"mark": ["other/log_to_mlflow"]},
         {"experiments": ["0 OR 1"]},
         {"models": ["x' OR name LIKE '%"]},
-        {"aliases": [{"alias": "latest", "former": None}]},
-        {"aliases": ["champion"]},
-        {"aliases": [{"alias": "champion", "former": "x"}]},
         {"files": ["../../other/card.md"]},
     ],
 )

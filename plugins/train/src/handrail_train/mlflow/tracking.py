@@ -167,29 +167,6 @@ class Tracking:
                 self._remove_version(model, str(other["version"]))
         return number
 
-    def alias(self, model: str, alias: str) -> str | None:
-        """Return the number of the version that an alias stands for, or None.
-
-        Raises:
-            MlflowError: The server failed or refused.
-        """
-
-        def once() -> str | None:
-            found = self.client.find("registered-models/get", name=model) or {}
-            aliases = found.get("registered_model", {}).get("aliases", ())
-            numbers = (str(each["version"]) for each in aliases if each["alias"] == alias)
-            return next(numbers, None)
-
-        return self.client.again(once)
-
-    def set_alias(self, model: str, alias: str, version: str) -> None:
-        """Let an alias stand for a version.
-
-        Raises:
-            MlflowError: The server failed or refused.
-        """
-        self._post("registered-models/alias", name=model, alias=alias, version=version)
-
     # What is taken back
 
     def runs(self, experiments: Iterable[str]) -> list[Json]:
@@ -219,21 +196,6 @@ class Tracking:
             MlflowError: The server failed or refused.
         """
         return self.client.again(lambda: list(self._versions(model, own=own)))
-
-    def give_back(self, model: str, alias: str, former: str | None) -> None:
-        """Let an alias stand for what it stood for, if it is there, where it stands for ours.
-
-        Raises:
-            MlflowError: The server failed or refused.
-        """
-        known = {str(each["version"]) for each in self.versions(model)}
-        ours = {str(each["version"]) for each in self.versions(model, own=True)}
-        if self.alias(model, alias) not in ours:
-            return
-        if former in known - ours:
-            self.set_alias(model, alias, former)
-        else:
-            self._remove("registered-models/alias", name=model, alias=alias)
 
     def remove_versions(self, model: str) -> int:
         """Delete the versions that our run has made, and the model if it has made that too.

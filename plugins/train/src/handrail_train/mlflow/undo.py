@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from handrail.frozen import record
 from handrail_storage import ContainmentError, count_text
@@ -13,7 +13,6 @@ from handrail_storage.containment import Notes, mark_of_run, text
 from handrail_train.manifest import NAME
 from handrail_train.mlflow.client import Client, parse_server
 from handrail_train.mlflow.tracking import Tracking
-from handrail_train.params import MLFLOW_ALIAS
 
 if TYPE_CHECKING:
     from handrail_train.context import TrainContext
@@ -31,7 +30,6 @@ class MlflowUndo:
         mark: The mark of what it has made.
         experiments: The ids of the experiments with its run.
         models: The names of the models with its version.
-        aliases: The alias of each that it has changed, and the version for which it stood.
         files: The names of its artifacts.
         refused: The error for rejected data, if any.
     """
@@ -40,7 +38,6 @@ class MlflowUndo:
     mark: str
     experiments: list[str]
     models: list[str]
-    aliases: dict[str, str | None]
     files: list[str]
     refused: ContainmentError | None
 
@@ -61,8 +58,6 @@ class MlflowUndo:
             mark=next(iter(notes.all("mark", lambda each: mark_of_run(each, run))), context.mark),
             experiments=list(dict.fromkeys(notes.all("experiments", _matching(r"[0-9]{1,30}")))),
             models=list(dict.fromkeys(notes.all("models", _matching(NAME)))),
-            # The last one counts: a resumed step looks again, unless it has set it.
-            aliases=dict(notes.all("aliases", _alias)),
             files=list(dict.fromkeys(notes.all("files", _matching(r"[a-z0-9-]+\.[a-z0-9]+")))),
             refused=notes.refused,
         )
@@ -100,8 +95,6 @@ class MlflowUndo:
     def _remove(self, tracking: Tracking) -> tuple[int, int]:
         versions = 0
         for model in self.models:
-            for alias, former in self.aliases.items():
-                tracking.give_back(model, alias, former)
             versions += tracking.remove_versions(model)
         found = tracking.runs(self.experiments)
         for each in found:
@@ -118,9 +111,6 @@ class MlflowUndo:
             yield f"the run leaves {self.server}"
         for model in self.models:
             yield f"the version of the model {model} leaves {self.server}"
-        for alias, former in self.aliases.items():
-            then = "nothing" if former is None else f"version {former}"
-            yield f"the alias {alias} stands for {then} again"
 
 
 def _matching(pattern: str) -> Any:
@@ -131,13 +121,3 @@ def _matching(pattern: str) -> Any:
         return found
 
     return check
-
-
-def _alias(noted: object) -> tuple[str, str | None]:
-    if not isinstance(noted, Mapping):
-        raise ValueError("it is no alias")
-    found = cast("Mapping[str, object]", noted)
-    former = found.get("former")
-    return _matching(MLFLOW_ALIAS)(found.get("alias")), (
-        None if former is None else _matching(r"[0-9]{1,30}")(former)
-    )

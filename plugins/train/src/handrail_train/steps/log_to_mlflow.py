@@ -69,16 +69,10 @@ class LogToMlflowStep(BaseStep[TrainContext]):
                 description=told.note,
                 tags=told.version_tags,
             )
-            for alias in context.options.mlflow_alias:
-                former = tracking.alias(told.model, alias)
-                if former != version:
-                    note("aliases", {"alias": alias, "former": former})
-                    tracking.set_alias(told.model, alias, version)
-        called = "".join(f", {alias}" for alias in context.options.mlflow_alias)
         return StepResult(
             data={
                 "summary": f"run {told.name} in the experiment {experiment}, "
-                f"version {version} of {told.model}{called}",
+                f"version {version} of {told.model}",
                 "experiment": experiment,
                 "run": run["info"]["run_id"],
                 "version": version,

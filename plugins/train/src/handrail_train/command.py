@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,9 @@ import click
 
 from handrail.cli import Column, Listing, echo, echo_json, run_numbers
 from handrail_storage import count_text, one_line, size_text
+from handrail_train.aliases import change_alias, is_alias, names_of, read_aliases
 from handrail_train.errors import ModelError, StorageError, VersionError
 from handrail_train.figures import FIGURES
-from handrail_train.labels import (
-    Labels,
-    change_labels,
-    is_alias,
-    read_labels,
-    with_alias,
-    with_tags,
-    without,
-)
 from handrail_train.manifest import ManifestError, Version
 from handrail_train.models import installed_kinds, kind_named
 from handrail_train.models.installed import distribution_of
@@ -72,9 +64,12 @@ def list_models(name: str | None, sort: str | None, store: str, as_json: bool) -
     if sort is not None:
         sign = -1 if FIGURES[sort][1] else 1
         found.sort(key=lambda each: (sort not in each.scores, sign * each.scores.get(sort, 0)))
-    labels = {each: read_labels(opened, each) for each in {version.name for version in found}}
+    aliases = {name: read_aliases(opened, name) for name in {each.name for each in found}}
     if as_json:
-        listed = [{**each.to_dict(), **_labelled(labels[each.name], each)} for each in found]
+        listed = [
+            {**each.to_dict(), "aliases": names_of(aliases[each.name], each.number)}
+            for each in found
+        ]
         wrong = [
             {"version": reference, "message": error.message, "ways_out": list(error.ways_out)}
             for reference, error in damaged.items()
@@ -96,7 +91,7 @@ def list_models(name: str | None, sort: str | None, store: str, as_json: bool) -
         [
             (
                 each.reference,
-                ", ".join(labels[each.name].names_of(each.number)) or "-",
+                ", ".join(names_of(aliases[each.name], each.number)) or "-",
                 each.kind,
                 *(_figure(each, figure) for figure in figures),
                 size_text(each.files["model"].size),
@@ -121,13 +116,6 @@ def _first_figures(found: Sequence[Version]) -> list[str]:
     ]
 
 
-def _labelled(labels: Labels, version: Version) -> dict[str, Any]:
-    return {
-        "aliases": labels.names_of(version.number),
-        "tags": dict(labels.tags.get(version.number, {})),
-    }
-
-
 @models.command(short_help="Call a version by a name, such as champion.")
 @click.argument("reference", metavar="NAME[@NUMBER]")
 @click.argument("alias", metavar="ALIAS")
@@ -147,8 +135,7 @@ def alias(reference: str, alias: str, remove: bool, store: str, as_json: bool) -
     opened = open_store(store)
     version = Versions(opened).get(reference)
     number = None if remove else version.number
-    earlier = change_labels(opened, version.name, lambda each: with_alias(each, alias, number))
-    before = earlier.aliases.get(alias)
+    before = change_alias(opened, version.name, alias, number)
     if as_json:
         echo_json({"model": version.name, "alias": alias, "number": number, "before": before})
         return
@@ -163,33 +150,6 @@ def alias(reference: str, alias: str, remove: bool, store: str, as_json: bool) -
     elif before is None and number is not None:
         back = f"{version.reference} {alias} --remove{in_store(store)}"
         echo(f"  back  handrail models alias {back}")
-
-
-@models.command(short_help="Give a version tags.")
-@click.argument("reference", metavar="NAME[@NUMBER]")
-@click.argument("tags", metavar="KEY=VALUE...", nargs=-1, required=True)
-@store_option
-@json_option
-def tag(reference: str, tags: tuple[str, ...], store: str, as_json: bool) -> None:
-    """Give a version tags; KEY= takes one away."""
-    given: dict[str, str | None] = {}
-    for text in tags:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise click.UsageError(f"{text!r}: give KEY=VALUE")
-        given[key] = value or None
-    opened = open_store(store)
-    version = Versions(opened).get(reference)
-    change_labels(opened, version.name, lambda each: with_tags(each, version.number, given))
-    now = read_labels(opened, version.name).tags.get(version.number, {})
-    if as_json:
-        echo_json({"version": version.reference, "tags": dict(now)})
-        return
-    echo(f"{version.reference}: {_tags(now) or 'no tags'}")
-
-
-def _tags(tags: Mapping[str, str]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in sorted(tags.items()))
 
 
 @models.command(short_help="Compare versions: figures, params, data.")
@@ -274,21 +234,19 @@ def show(reference: str, folder: Path | None, store: str, as_json: bool) -> None
     """Show what is known of a version, of the latest one without a number."""
     versions = Versions(open_store(store))
     version = versions.get(reference)
-    labels = read_labels(versions.store, version.name)
+    called = names_of(read_aliases(versions.store, version.name), version.number)
     report = _report(versions, version)
     saved = [] if folder is None else _save(versions, version, folder)
     number = run_numbers(click.get_current_context()).get(version.run)
     if as_json:
         names = {"id": number, "uid": version.run}
-        labelled = _labelled(labels, version)
-        echo_json({**version.to_dict(), **names, **labelled, "report": report, "saved": saved})
+        about = {**version.to_dict(), **names, "aliases": called}
+        echo_json({**about, "report": report, "saved": saved})
         return
     for label, text in _described(version, report, str(number or version.run)):
         echo(text, head=f"{label:8}  ")
-    if called := labels.names_of(version.number):
+    if called:
         echo(", ".join(called), head=f"{'called':8}  ")
-    if tags := labels.tags.get(version.number):
-        echo(_tags(tags), head=f"{'tags':8}  ")
     for name, file in version.files.items():
         echo(file.key, head=f"  {name:16}  {size_text(file.size):>7}  ")
     for path in saved:
@@ -348,7 +306,7 @@ def remove(reference: str, store: str, as_json: bool) -> None:
     except ManifestError:
         deleted = versions.remove_damaged(reference)
     else:
-        if called := read_labels(versions.store, version.name).names_of(version.number):
+        if called := names_of(read_aliases(versions.store, version.name), version.number):
             raise VersionError(
                 f"{version.reference} is called {', '.join(called)}, so it is not removed",
                 ways_out=(
@@ -359,7 +317,6 @@ def remove(reference: str, store: str, as_json: bool) -> None:
                 ),
             )
         reference, deleted = version.reference, versions.remove(version)
-        change_labels(versions.store, version.name, lambda each: without(each, version.number))
         kept = len(version.files) - len(deleted)
     if as_json:
         echo_json({"removed": reference, "deleted": deleted})

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from handrail_storage import Store
+from handrail_train.aliases import is_alias, read_aliases
 from handrail_train.data.encoder import TableEncoder
 from handrail_train.data.target import Target
 from handrail_train.errors import DataError, ModelError, NoVersionError, VersionError
-from handrail_train.labels import is_alias, read_labels
 from handrail_train.manifest import NAME, ManifestError, Version, manifest_key
 from handrail_train.models import kind_named
 from handrail_train.names import near
@@ -93,7 +93,7 @@ class Versions:
                 ),
             )
         if alias is not None:
-            aliases = read_labels(self.store, name).aliases
+            aliases = read_aliases(self.store, name)
             if alias not in aliases:
                 raise NoVersionError(
                     f"no version of {name} is called {alias} in {self.store.url}",

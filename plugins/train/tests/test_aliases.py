@@ -1,4 +1,4 @@
-"""Names and tags of versions: set, moved, taken away, also by many at the same time."""
+"""Names of versions: set, moved, taken away, also by many at the same time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from handrail.errors import HandrailError
+from handrail_train.aliases import change_alias, read_aliases
 from handrail_train.command import models
 from handrail_train.errors import VersionError
-from handrail_train.labels import change_labels, read_labels, with_alias, with_tags
 from handrail_train.store import open_store
 from handrail_train.versions import Versions
 
@@ -52,18 +52,7 @@ def test_a_version_that_has_a_name_is_not_removed(run: Callable[..., str]) -> No
     run("alias", "flowers@1", "champion")
     with pytest.raises(HandrailError, match=r"(?s)called champion.*alias flowers@NUMBER champion"):
         run("remove", "flowers@1")
-    run("tag", "flowers@2", "team=vision")
     run("remove", "flowers@2")
-    assert read_labels(open_store("models"), "flowers").tags == {}
-
-
-def test_tags_are_given_and_taken(run: Callable[..., str]) -> None:
-    assert run("tag", "flowers@1", "team=vision", "why=a b=c") == (
-        "flowers@1: team=vision, why=a b=c\n"
-    )
-    assert run("tag", "flowers@1", "team=") == "flowers@1: why=a b=c\n"
-    document = json.loads(run("list", "--json"))
-    assert document["models"][0]["tags"] == {"why": "a b=c"}
 
 
 @pytest.mark.parametrize("name", ["latest", "3", "Champion", "a b", "../x", ""])
@@ -93,15 +82,10 @@ def test_many_at_a_time_lose_nothing(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "models"))
     store.prepare(lambda _: None)
     with ThreadPoolExecutor(4) as pool:
-        jobs = [
-            pool.submit(
-                change_labels, store, "x", lambda found, n=n: with_tags(found, n, {"a": "b"})
-            )
-            for n in range(1, 9)
-        ]
+        jobs = [pool.submit(change_alias, store, "x", f"a{n}", n) for n in range(1, 9)]
         for job in jobs:
             job.result()
-    assert set(read_labels(store, "x").tags) == set(range(1, 9))
+    assert read_aliases(store, "x") == {f"a{n}": n for n in range(1, 9)}
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
@@ -109,4 +93,4 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     store.prepare(lambda _: None)
     store.small_files.put("labels/x.json", b'{"schema": 9}')
     with pytest.raises(VersionError, match=r"labels/x\.json is no file with the names"):
-        change_labels(store, "x", lambda found: with_alias(found, "a", 1))
+        change_alias(store, "x", "a", 1)

@@ -106,7 +106,7 @@ class Stage:
         lines: list[str] = []
         for command in commands:
             shown = self.run(command, **colours, **variables)
-            lines += [f"$ {command}", *shown.splitlines(), ""]
+            lines += [*f"$ {command}".splitlines(), *shown.splitlines(), ""]
         keep(f"{name}.svg", terminal_svg(lines[:-1], columns).encode())
 
     def shot(
@@ -245,7 +245,7 @@ UPLOAD = "examples/sample_collection/files"
 # As the README has them: an upload, and one that is too large.
 FIRST = f"handrail run upload {UPLOAD} store"
 BUDGET = "handrail run examples/budget_upload/flows.py:BudgetUpload"
-TOO_MUCH = f"{BUDGET} {UPLOAD} store --budget 10kB"
+TOO_MUCH = f"{BUDGET} \\\n    {UPLOAD} store --budget 10kB"
 
 
 @scene

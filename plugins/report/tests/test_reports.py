@@ -176,11 +176,8 @@ def test_a_run_of_many_steps_shows_those_of_which_something_is_to_be_said() -> N
     assert len(list(top.all())) < 1_500
     [table] = [each for each in top.all("table") if each.attributes.get("class") == "steps"]
     assert "broken" in table.words
-    assert "handrail show 12 --all" in table.words
-    rows = re.findall(r"… ([\d,]+) more", table.words)
-    told = sum(int(each.replace(",", "")) for each in rows)
-    bodies = [each for each in table.all("th") if each.attributes.get("scope") == "row"]
-    assert told + len(bodies) == 10_000
+    rows = [each for each in table.all("th") if each.attributes.get("scope") == "row"]
+    assert f"and {10_000 - len(rows):,} more steps: handrail show 12 --all" in top.words
 
 
 def test_long_logs_and_wide_sweeps_are_cut_and_say_so() -> None:

@@ -8,12 +8,12 @@ from datetime import datetime
 from itertools import accumulate, chain
 from typing import Any
 
-from handrail.amounts import percent, plural, seconds, share_of, size
+from handrail.amounts import percent, seconds, share_of, size
 from handrail.records import UNDONE
-from handrail_report.shown import Shown, counted, json_text, origin_text, part, parts, short_number
+from handrail_report.shown import Shown, json_text, origin_text, part, parts, short_number
 from handrail_report.timeline import axis_of, marks_of, track_of, waits_of
 
-_MOST, _FIRST, _LAST = 150, 20, 5  # Steps that are shown even if nothing is to be said of them.
+_MOST, _FIRST = 150, 20  # Steps that are shown; those even if nothing is to be said of them.
 _KEYS = 3
 _EVIDENCE = 1.0  # Seconds of work before a rate and a time left are told.
 
@@ -32,7 +32,8 @@ def steps_table(shown: Mapping[str, Any]) -> dict[str, Any]:
     """
     run, steps = shown["run"], shown["steps"]
     axis, waits = axis_of(steps, run["now"]), waits_of(steps)
-    rows = list(_rows(steps, _picked(steps)))
+    some = _shown(steps)
+    rows = list(_rows(some))
     for row in rows:
         if step := row.get("step"):
             row["undo"] = [each for each in _undo(step, run) if each]
@@ -52,18 +53,17 @@ def steps_table(shown: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         "rows": rows,
+        "left": len(steps) - len(some),
         "marks": None if axis is None else list(marks_of(axis)),
         "legend": [(kind, words) for kind, (words, there) in keys.items() if there and axis],
     }
 
 
-def _picked(steps: Sequence[Shown]) -> list[int]:
-    """Return the places of the steps that are shown."""
-    if len(steps) <= _MOST:
-        return list(range(len(steps)))
-    told = [place for place, step in enumerate(steps) if not _is_plain(step)]
-    ends = (*range(_FIRST), *range(len(steps) - _LAST, len(steps)))
-    return sorted({*ends, *told[: _MOST - len(ends) - 1], *told[-1:]})
+def _shown(steps: Sequence[Shown]) -> list[Shown]:
+    """Return the steps that are shown: of many the first ones, and those that need a look."""
+    notable = [place for place, step in enumerate(steps) if not _is_plain(step)]
+    places = range(len(steps)) if len(steps) <= _MOST else (*range(_FIRST), *notable)
+    return [steps[place] for place in sorted({*places})[:_MOST]]
 
 
 def _is_plain(step: Shown) -> bool:
@@ -76,28 +76,17 @@ def _is_plain(step: Shown) -> bool:
     )
 
 
-def _rows(steps: Sequence[Shown], picked: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Yield the rows, with headings for actions and groups, and one for each gap."""
-    lanes = {step["group"]: step["lane"] + 1 for step in steps if step.get("group") is not None}
+def _rows(steps: Sequence[Shown]) -> Iterator[dict[str, Any]]:
+    """Yield the rows, with headings for actions and groups."""
     action = group = None
-    last = -1
-    for place in picked:
-        if place > last + 1:
-            yield _gap(steps[last + 1 : place])
-        last, step = place, steps[place]
+    for step in steps:
         if step.get("action") and step["action"] != action:
             action = step["action"]
             yield {"heading": f"action {action}"}
         if step.get("group") not in (None, group):
-            yield {"heading": f"group {step['group']}, {plural(lanes[step['group']], 'lane')}"}
+            yield {"heading": f"group {step['group']}"}
         group = step.get("group")
         yield {"step": step}
-    if last < len(steps) - 1:
-        yield _gap(steps[last + 1 :])
-
-
-def _gap(steps: Sequence[Shown]) -> dict[str, Any]:
-    return {"gap": f"… {len(steps):,} more: {counted(step['state'] for step in steps)}"}
 
 
 def progress_of(step: Shown) -> str | None:

@@ -16,7 +16,6 @@ import pytest
 from documents import mistakes, read, requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markupsafe import Markup
 from shown_runs import (
     EVERY,
     Shown,
@@ -24,7 +23,6 @@ from shown_runs import (
     attached,
     curve,
     line,
-    listed,
     plot,
     shown,
     span,
@@ -35,7 +33,7 @@ from shown_runs import (
 from handrail.builtin.records.comparison import comparison_of
 from handrail.builtin.records.step_state import StepState
 from handrail.redact import KNOWN
-from handrail_report import page, report, runs_sections, script
+from handrail_report import report, script
 from handrail_report.shown import LOOKS
 
 PIECES = (
@@ -143,13 +141,6 @@ def test_a_report_has_one_script_and_allows_no_other(kind: str) -> None:
 def test_a_report_can_be_read_without_seeing_it_and_without_a_mouse(kind: str) -> None:
     """Headings in order, labels, heads of tables that say what they are about."""
     assert mistakes(read(document(EVERY[kind]()))) == []
-
-
-def test_a_list_of_runs_can_be_read_so_too() -> None:
-    parts = runs_sections(listed(), link=lambda number: f"/run/{number}", choose=True)
-    html = page("runs", Markup("<main>{}</main>").format(parts["runs"]))
-    assert [each for each in mistakes(read(html)) if "h1" not in each] == []
-    assert '<a href="/run/12">12</a>' in html
 
 
 def test_items_cost_nothing_in_a_report() -> None:

@@ -8,14 +8,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from documents import read
 from jinja2 import UndefinedError
+from markupsafe import Markup
 
 from handrail.redact import KNOWN
-from handrail_report import Templates
+from handrail_report import Templates, page, stylesheet
 
 ADDRESSES = re.compile(r"(?:href|src|action|formaction|poster|cite)=\"\{\{([^}]*)\}\}")
 
-FILTER = re.compile(r"\|\s*(?:address|picture|as_file\(media\))\s*$")
+# The path below which a server has all its pages is its own.
+FILTER = re.compile(r"^ root $|\|\s*(?:address|picture|as_file\(media\))\s*$")
 
 
 @pytest.fixture
@@ -84,6 +87,32 @@ def test_a_value_that_is_missing_is_no_empty_text(templates: Templates) -> None:
 
 def test_sections_are_the_blocks_that_have_something(templates: Templates) -> None:
     assert templates.sections("parts.html", value="<") == {"one": "&lt;"}
+
+
+def test_a_document_says_that_it_lets_nothing_in() -> None:
+    """Its policy allows its own styles, by their digest, and pictures in it; nothing else."""
+    top = read(page("a <title>", Markup("<main>x</main>")))
+    [policy] = [
+        each.attributes["content"]
+        for each in top.all("meta")
+        if each.attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert next(top.all("title")).words == "a <title>"
+
+
+def test_the_page_of_a_server_has_neither_styles_nor_policy_of_its_own() -> None:
+    body = Markup("<main></main>")
+    made = page("a", body, stylesheet_at="/style.css", script_at="/live.js")
+    assert stylesheet() not in made
+    assert '<link rel="stylesheet" href="/style.css">' in made
+    assert '<script src="/live.js" defer></script>' in made
+    with pytest.raises(ValueError, match="complete in itself"):
+        page("a", body, script_at="/live.js")
+    with pytest.raises(ValueError, match="does not lead"):
+        page("a", body, stylesheet_at="/s.css", script_at="javascript:x")
 
 
 @pytest.mark.parametrize("package", ["handrail_report", "handrail_web"])

@@ -19,14 +19,9 @@ with lazy_imports(__name__):
     from handrail_report.document import report as report
     from handrail_report.document import script as script
     from handrail_report.document import stylesheet as stylesheet
-    from handrail_report.elements import Content as Content
-    from handrail_report.elements import element as element
-    from handrail_report.elements import joined as joined
     from handrail_report.plan_drawing import plan_picture as plan_picture
     from handrail_report.run import run_sections as run_sections
     from handrail_report.runs import compare_sections as compare_sections
-    from handrail_report.runs import runs_sections as runs_sections
     from handrail_report.runs import sweep_sections as sweep_sections
     from handrail_report.templates import Templates as Templates
-    from handrail_report.templates import badge as badge
     from handrail_report.templates import render as render

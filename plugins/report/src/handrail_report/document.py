@@ -12,7 +12,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handrail_report.elements import Content, joined
 from handrail_report.run import run_sections
 from handrail_report.runs import compare_sections, sweep_sections
 from handrail_report.templates import render
@@ -23,7 +22,7 @@ _TITLES = {"sweep": "Runs", "differences": "What differs"}
 
 def page(
     title: str,
-    body: Content,
+    body: Markup,
     *,
     stylesheet_at: str | None = None,
     script_at: str | None = None,
@@ -47,7 +46,7 @@ def page(
     return render(
         "page.html",
         title=title,
-        body=joined(body),
+        body=body,
         stylesheet_at=stylesheet_at,
         script_at=script_at,
         icon_at=icon_at,

@@ -1,4 +1,4 @@
-"""Views of several runs: a list, side by side with what differs, and those of a sweep."""
+"""Views of several runs: side by side with what differs, and those of a sweep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from handrail.amounts import plural
 from handrail_report.charts import Point, plot
 from handrail_report.run import is_curve, points_of, run_sections
-from handrail_report.shown import Link, Shown, exception, part, parts, short_number
+from handrail_report.shown import Link, Shown, part, parts, short_number
 from handrail_report.templates import report_templates
 
 _MOST = 200  # Rows of one kind, and runs of a sweep, that are shown.
@@ -19,33 +19,6 @@ _WIDE = 100  # A param whose values are so many times apart has a logarithmic ax
 _NAMES = {"undo_took": "undo took", "core_version": "Handrail", "folder": "in"}
 _ABOUT = ("took", "undo_took", "action", "plan", "core_version", "by", "folder", "project")
 _KINDS = ("params", "packs", "metrics", "items")
-
-
-def runs_sections(
-    shown: Shown, *, link: Link | None = None, choose: bool = False
-) -> dict[str, Markup]:
-    """Return the part of the view of runs, the latest first, by its id.
-
-    Args:
-        shown: The JSON object that `handrail runs --json` writes.
-        link: Returns the address of the page of a run; None where there is none.
-        choose: Whether runs can be chosen, as values of the input `run`.
-    """
-    values = {"runs": shown["runs"], "link": link, "choose": choose, "notes": _notes}
-    return report_templates().sections("runs.html", **values)
-
-
-def _notes(run: Shown) -> str:
-    """Return what one may have to do about a run, or know of it."""
-    runs = part(run, "parts")
-    listed = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in runs.items())
-    notes = [
-        f"{plural(sum(runs.values()), 'run')}: {listed}" if runs else "",
-        f"left: {', '.join(run['left'][:3])}" if run["left"] else "",
-        exception(run["not_undone"]).strip(),
-        f"relied on by {len(run['relied_on_by'])}" if run["relied_on_by"] else "",
-    ]
-    return " · ".join(each for each in notes if each)
 
 
 def compare_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Markup]:

@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
 from markupsafe import Markup
 
-from handrail.amounts import percent, plural, seconds, share_of, size
+from handrail.amounts import percent, plural, seconds, size
 from handrail.redact import KNOWN, shown_text
 from handrail_report.shown import (
     counted,
@@ -56,10 +56,6 @@ class Templates:
         context = found.new_context(values)
         drawn = {name: "".join(block(context)) for name, block in found.blocks.items()}
         return {name: Markup(html) for name, html in drawn.items() if html.strip()}
-
-    def macro(self, name: str) -> Callable[..., Markup]:
-        """Return a macro of `macros.html`."""
-        return cast("Callable[..., Markup]", self._environment.globals[name])
 
     @cached_property
     def _environment(self) -> Environment:
@@ -149,7 +145,6 @@ _FILTERS: Mapping[str, Callable[..., Any]] = {
     "percent": percent,
     "plural": plural,
     "seconds": seconds,
-    "share_of": share_of,
     "short": short_number,
     "size": size,
     "took": took_text,
@@ -165,13 +160,3 @@ def report_templates() -> Templates:
 def render(template: str, **values: object) -> Markup:
     """Return what a template of reports makes of values."""
     return report_templates().render(template, **values)
-
-
-def badge(state: str, *, more: str = "") -> Markup:
-    """Return a state with its glyph.
-
-    Args:
-        state: The state.
-        more: What to say after it, such as `sealed`.
-    """
-    return report_templates().macro("badge")(state, more)

@@ -30,6 +30,7 @@ from handrail.builtin.records.leftovers import with_left
 from handrail.builtin.records.pruning import Pruning
 from handrail.builtin.records.pruning import prune as prune_journal
 from handrail.errors import ExitCode, NotFoundError
+from handrail.frozen import NOTHING, frozen
 from handrail.records import is_derived, status_of, with_reliance
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def runs(
     found = _open(session, journal)
     if found is None:
         none = "no runs yet; handrail run ACTION makes one"
-        session.show(Listing(json=lambda: _to_dict(None, (), {}), title=[none]))
+        session.show(Listing(json=_Runs(journal=None).to_dict, title=[none]))
         return
     most = None if everything else limit
     with closing(found):
@@ -116,10 +117,9 @@ def runs(
             statuses = _found(found, action, outcome, limit_of_all)
         else:
             statuses = _parts(found, number_in(found, whole), outcome, limit_of_all)
-        more = len(statuses) > len(statuses[:most])
-        statuses, counts = _whole(found, statuses[:most])
+        listed = _Runs.of(found, statuses[:most], more=len(statuses) > len(statuses[:most]))
     filtered = action is not None or outcome is not None or whole is not None
-    session.show(_listing(found.shown, statuses, counts, more=more, filtered=filtered))
+    session.show(listed.listing(filtered=filtered))
 
 
 @runs.command()
@@ -191,23 +191,82 @@ def runs_to_dict(
         rows: The runs.
         more: Whether there are more than these.
     """
-    statuses, counts = _whole(journal, [status_of(journal, row) for row in rows])
-    return _to_dict(journal.shown, statuses, counts, more=more)
+    return _Runs.of(journal, [status_of(journal, row) for row in rows], more=more).to_dict()
 
 
-def _whole(
-    journal: Journal, statuses: Sequence[RunStatus]
-) -> tuple[list[RunStatus], Mapping[int, Mapping[str, int]]]:
-    """Return all that is told of runs, and how many of the parts of some have which outcome."""
-    whole = with_left(journal, with_reliance(journal, statuses))
-    return whole, _counts(journal, whole)
+@frozen
+class _Runs:
+    """Some of the runs of a journal.
 
+    Attributes:
+        journal: The journal as it is shown; None if there is none.
+        statuses: The runs.
+        parts: How many parts of each run whose action is derived have which outcome.
+        more: Whether there are more than these.
+    """
 
-def _counts(journal: Journal, statuses: Sequence[RunStatus]) -> Mapping[int, Mapping[str, int]]:
-    """Return how many parts of each run whose action is derived have which outcome."""
-    derived = [each.row.number for each in statuses if is_derived(each.row)]
-    counts = {number: journal.count_parts(number) for number in derived}
-    return {number: found for number, found in counts.items() if found}
+    journal: str | None
+    statuses: Sequence[RunStatus] = ()
+    parts: Mapping[int, Mapping[str, int]] = NOTHING
+    more: bool = False
+
+    @classmethod
+    def of(cls, journal: Journal, statuses: Sequence[RunStatus], *, more: bool) -> _Runs:
+        whole = with_left(journal, with_reliance(journal, statuses))
+        derived = [each.row.number for each in whole if is_derived(each.row)]
+        parts = {number: journal.count_parts(number) for number in derived}
+        return cls(journal=journal.shown, statuses=whole, parts=parts, more=more)
+
+    def to_dict(self) -> dict[str, object]:
+        listed = [run_to_dict(each) for each in self.statuses]
+        for run in listed:
+            if counts := self.parts.get(run["id"]):
+                run["parts"] = dict(counts)
+        return {"journal": self.journal, "more": self.more, "runs": listed}
+
+    def listing(self, *, filtered: bool) -> Listing:
+        """Return the table of the runs.
+
+        Args:
+            filtered: Whether these are only those that were asked for.
+        """
+        if not self.statuses:
+            none = f"no {'such ' * filtered}runs in {self.journal}"
+            return Listing(json=self.to_dict, title=[none])
+        # Several projects may keep their runs in one journal.
+        shared = len({status.row.project for status in self.statuses}) > 1
+        count = plural(len(self.statuses), "run")
+        listed = f"the latest {count} (--all lists more)" if self.more else count
+        return Listing(
+            json=self.to_dict,
+            head=(
+                counts("RUN"),
+                reasons("STATE"),
+                # The end of a path distinguishes actions and projects.
+                names("ACTION", cut="begin"),
+                *[names("PROJECT", cut="begin")] * shared,
+                counts("STARTED"),
+                counts("TOOK"),
+                counts("NEXT"),
+            ),
+            rows=(self._row(status, shared=shared) for status in self.statuses),
+            dims_head=True,
+            styles=[STYLES.get(status.state, "bold") for status in self.statuses],
+            styled=1,
+            foot=[f"{listed} in {self.journal} · one:  {command_line('show RUN')}"],
+        )
+
+    def _row(self, status: RunStatus, *, shared: bool) -> Row:
+        row, ways = status.row, ways_of(status)
+        return (
+            str(row.number),
+            ", ".join(filter(None, (_state(status), _counted(row, self.parts.get(row.number))))),
+            row.action,
+            *[row.project] * shared,
+            _started(row.opened),
+            time_of(status),
+            ways[0][1] if ways and row.outcome != "completed" else "",
+        )
 
 
 def _open(session: Session, url: str | None) -> Journal | None:
@@ -217,56 +276,6 @@ def _open(session: Session, url: str | None) -> Journal | None:
         if given_url(url):
             raise
         return None
-
-
-def _listing(
-    journal: str,
-    statuses: Sequence[RunStatus],
-    parts: Mapping[int, Mapping[str, int]],
-    *,
-    more: bool,
-    filtered: bool,
-) -> Listing:
-    def json() -> dict[str, object]:
-        return _to_dict(journal, statuses, parts, more=more)
-
-    if not statuses:
-        return Listing(json=json, title=[f"no {'such ' * filtered}runs in {journal}"])
-    # Several projects may keep their runs in one journal.
-    shared = len({status.row.project for status in statuses}) > 1
-    count = plural(len(statuses), "run")
-    listed = f"the latest {count} (--all lists more)" if more else count
-    return Listing(
-        json=json,
-        head=(
-            counts("RUN"),
-            reasons("STATE"),
-            # The end of a path distinguishes actions and projects.
-            names("ACTION", cut="begin"),
-            *[names("PROJECT", cut="begin")] * shared,
-            counts("STARTED"),
-            counts("TOOK"),
-            counts("NEXT"),
-        ),
-        rows=(_row(status, parts, shared=shared) for status in statuses),
-        dims_head=True,
-        styles=[STYLES.get(status.state, "bold") for status in statuses],
-        styled=1,
-        foot=[f"{listed} in {journal} · one:  {command_line('show RUN')}"],
-    )
-
-
-def _row(status: RunStatus, parts: Mapping[int, Mapping[str, int]], *, shared: bool) -> Row:
-    row = status.row
-    return (
-        str(row.number),
-        ", ".join(filter(None, (_state(status), _counted(row, parts.get(row.number))))),
-        row.action,
-        *[row.project] * shared,
-        _started(row.opened),
-        time_of(status),
-        _next(status),
-    )
 
 
 def _counted(row: RunRow, counts: Mapping[str, int] | None) -> str:
@@ -293,27 +302,6 @@ def _state(status: RunStatus) -> str:
     relied_on = f"relied on by {numbered(others)}" if others else ""
     part = "" if status.row.parent is None else f"part of {status.row.parent}"
     return ", ".join(filter(None, (status.described, left_text(status), relied_on, part)))
-
-
-def _next(status: RunStatus) -> str:
-    ways = ways_of(status)
-    return ways[0][1] if ways and status.row.outcome != "completed" else ""
-
-
-def _to_dict(
-    journal: str | None,
-    statuses: Sequence[RunStatus],
-    parts: Mapping[int, Mapping[str, int]],
-    *,
-    more: bool = False,
-) -> dict[str, object]:
-    listed = [
-        {**run_to_dict(each), "parts": dict(parts[each.row.number])}
-        if each.row.number in parts
-        else run_to_dict(each)
-        for each in statuses
-    ]
-    return {"journal": journal, "more": more, "runs": listed}
 
 
 def _age(text: str) -> timedelta:

@@ -53,9 +53,9 @@ def formats(as_json: bool) -> None:
     """List the formats there are; nothing of them is imported."""
     found = offers()
     if as_json:
-        echo_json({"formats": [each.to_dict() for each in found]})
+        echo_json({"formats": [{"name": each.name, "pack": each.pack} for each in found]})
         return
-    rows = [(each.name, f"{each.pack} {each.version}") for each in found]
+    rows = [(each.name, each.pack) for each in found]
     for line in Listing(head=("FORMAT", "PACK"), rows=rows).lines():
         echo(line)
 

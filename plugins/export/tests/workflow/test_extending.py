@@ -147,7 +147,7 @@ def test_steps_of_packs_are_undone(packs, table, export, world):
 def test_format_for_rows_of_a_pack(formats, table, export, here):
     """A format of a pack is listed without importing it, found by ending or name, and used."""
     formats(lines="LinesFormat")
-    assert ("lines", "acme-formats") in [(each.name, each.pack) for each in offers()]
+    assert ("lines", "acme-formats 1.2") in [(each.name, each.pack) for each in offers()]
     assert "acme_formats" not in sys.modules
     export(table(3), "out.lines", table="item", columns=["name"])
     assert (here / "out.lines").read_text() == "item 1\nitem 2\nitem 3\n"

@@ -11,7 +11,8 @@ import pytest
 
 from handrail.builtin.cli.view.plan_boxes import MOST, StepBox, StepsBox, boxes_of
 from handrail.builtin.records.step_state import StepState
-from handrail_report.plan_drawing import picture_styles, plan_picture
+from handrail_report.charts import plan_picture
+from handrail_report.document import picture_styles
 
 
 def origin(pack: str | None, version: str = "1.0") -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Plots of numbers: lines, points, bars and fields of colour, as wide as there is room.
+"""Pictures of numbers and of plans, as wide as there is room.
 
-The shapes are SVG, and the words beside them HTML, so that they stay readable on a phone. Series
+The shapes of plots are SVG, and the words beside them HTML, so that they stay readable on a phone;
+plans are boxes of HTML: steps below each other, lanes side by side, layers around steps. Series
 differ by their dashes and marks, too, and not by their colours alone.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, TypeGuard
 
 from markupsafe import Markup
 
+from handrail.cli import StepBox, boxes_of
 from handrail.frozen import frozen
 from handrail_report.shown import short_number
 from handrail_report.templates import render
@@ -24,7 +26,7 @@ _TIMES = (
 )
 
 _SERIES = 6
-"""How many series of one plot are told apart."""
+"""How many series of one plot, and packs of one plan, are told apart."""
 
 _MOST = 1000  # Points of a series that are drawn.
 _BARS = 20
@@ -216,21 +218,15 @@ def _lines(
 
 def _dots(
     drawn: Mapping[str, Sequence[Point]], along: Scale, up: Scale
-) -> Iterator[Mapping[str, object]]:
+) -> Iterator[tuple[str, str, int, Point, str]]:
     """Yield the marks, those of the best points last, so that no other covers them."""
     all_of = [(number, each) for number, some in enumerate(drawn.values(), 1) for each in some]
     names = list(drawn)
     for number, point in sorted(all_of, key=lambda item: item[1].best):
         if _is_number(point.x) and _is_number(point.y):
-            numbers = f"{names[number - 1]}: {short_number(point.x)}, {short_number(point.y)}"
-            yield {
-                "x": percent(along.place(point.x)),
-                "y": percent(1 - up.place(point.y)),
-                "series": number,
-                "says": point.says or numbers,
-                "best": point.best,
-                "href": point.href,
-            }
+            x, y = percent(along.place(point.x)), percent(1 - up.place(point.y))
+            says = f"{names[number - 1]}: {short_number(point.x)}, {short_number(point.y)}"
+            yield x, y, number, point, point.says or says
 
 
 def _bars(series: Series) -> dict[str, Any]:
@@ -239,19 +235,12 @@ def _bars(series: Series) -> dict[str, Any]:
     least, most = min([0.0, *known]), max([0.0, *known])
     share = 1 / (most - least or 1.0)
 
-    def bar(number: int, name: str, label: object, value: float | None) -> Mapping[str, object]:
+    def places(value: float | None) -> tuple[str, str]:
         length = value * share if _is_number(value) else 0.0
-        return {
-            "series": number,
-            "name": name,
-            "label": label,
-            "begin": percent(min(length, 0.0) - least * share),
-            "length": percent(abs(length)),
-            "value": _number(value),
-        }
+        return percent(min(length, 0.0) - least * share), percent(abs(length))
 
     bars = [
-        bar(number, name, label, value)
+        (number, name, label, places(value), _number(value))
         for number, (name, pairs) in enumerate(list(series.items())[:_SERIES], 1)
         for label, value in pairs[:_BARS]
     ]
@@ -299,3 +288,26 @@ def _spread(points: Sequence[Point]) -> Sequence[Point]:
     last = len(points) - 1
     places = {round(number * last / (_MOST - 1)) for number in range(_MOST)}
     return [each for place, each in enumerate(points) if place in places or each.best]
+
+
+def plan_picture(
+    plan: Mapping[str, Any],
+    states: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None,
+) -> Markup:
+    """Return the picture of a plan, for a page that has the stylesheet of reports.
+
+    Args:
+        plan: The plan as `Plan.to_dict` returns it, or as it was recorded.
+        states: How far each step came, by its name, as `handrail.records` says it. Without them,
+            the picture shows no states.
+        notes: What stands behind the state of a step, such as `0.4s`.
+    """
+    steps = (StepBox(number=0, planned=each) for each in plan["steps"])
+    others = dict.fromkeys(step.pack for step in steps if step.brought)
+    return render(
+        "plan.html",
+        plan=plan,
+        sequences=[each for each in boxes_of(plan, states, notes) if each],
+        accents={pack: number % _SERIES + 1 for number, pack in enumerate(others)},
+    )

@@ -62,6 +62,15 @@ def stylesheet() -> str:
     return "\n".join(map(_file, _SHEETS))
 
 
+def picture_styles() -> Markup:
+    """Return the `style` element for a page that has plan pictures, and no stylesheet of reports.
+
+    What it says holds for plan pictures only.
+    """
+    looks = _file("plan_picture.css").replace(":root", ".plan-picture")
+    return Markup(f"<style>{looks}</style>")
+
+
 @cache
 def script() -> str:
     """Return the script of reports and pages."""

@@ -9,7 +9,8 @@ from typing import cast
 
 from handrail import Plan, StepResult
 from handrail.records import RunRecord
-from handrail_report.plan_drawing import picture_styles, plan_picture
+from handrail_report.charts import plan_picture
+from handrail_report.document import picture_styles
 from handrail_report.shown import look_of
 from handrail_report.templates import render
 

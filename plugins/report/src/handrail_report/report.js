@@ -33,15 +33,11 @@
     const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
     const compare = (one, other) => {
       const [first, last] = [key(one), key(other)];
+      // What is missing comes last, whichever the direction.
       if (first === "-" || last === "-") return (first === "-") - (last === "-");
-      return sign * first.localeCompare(last, "en", { numeric: true }) || 0;
+      return sign * (first - last || first.localeCompare(last));
     };
-    const byNumber = (one, other) => sign * (key(one) - key(other));
-    const rows = [...table.tBodies[0].rows];
-    const isNumber = (row) => key(row) !== "" && Number.isFinite(Number(key(row)));
-    const numbers = rows.filter(isNumber).sort(byNumber);
-    const others = rows.filter((row) => !isNumber(row)).sort(compare);
-    table.tBodies[0].append(...numbers, ...others);
+    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
     for (const [place, head] of [...table.tHead.rows[0].cells].entries())
       head.ariaSort = place === column ? (sign > 0 ? "ascending" : "descending") : null;
   }

@@ -13,8 +13,7 @@ from markupsafe import Markup
 from handrail.amounts import seconds
 from handrail.records import UNDONE, is_failure
 from handrail_report.attachments import attachments_of
-from handrail_report.charts import plot
-from handrail_report.plan_drawing import plan_picture
+from handrail_report.charts import plan_picture, plot
 from handrail_report.shown import Link, Shown, part, short_number
 from handrail_report.steps import logs_of, progress_of, steps_table
 from handrail_report.templates import report_templates

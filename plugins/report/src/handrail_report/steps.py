@@ -10,7 +10,7 @@ from typing import Any
 
 from handrail.amounts import percent, seconds, share_of, size
 from handrail.records import UNDONE
-from handrail_report.shown import Shown, json_text, origin_text, part, parts, short_number
+from handrail_report.shown import Shown, json_text, origin_text, part, parts
 from handrail_report.timeline import axis_of, marks_of, track_of, waits_of
 
 _MOST, _FIRST = 150, 20  # Steps that are shown; those even if nothing is to be said of them.
@@ -101,7 +101,7 @@ def progress_of(step: Shown) -> str | None:
         took = (at - began).total_seconds()
         if current > 0 and took > _EVIDENCE:
             rate = current / took
-            told.append(f"{size(rate) if unit == 'bytes' else short_number(rate)}/s")
+            told.append(f"{size(rate) if unit == 'bytes' else f'{rate:,.1f}'}/s")
             told.append(f"{seconds(max(total - current, 0.0) / rate)} left")
     return ", ".join(told)
 

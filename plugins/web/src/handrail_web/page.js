@@ -81,7 +81,7 @@
       const since = unit ? ago.format(-Math.floor(past / unit[1]), unit[0]) : "just now";
       const isToday = at.toDateString() === new Date().toDateString();
       const day = isToday ? {} : { month: "short", day: "numeric", year: "numeric" };
-      const local = at.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
+      const local = at.toLocaleString([], { ...day, hour: "numeric", minute: "2-digit" });
       const told = `${local}, ${since}`;
       if (!time.title) time.title = time.textContent;
       if (time.textContent !== told) time.textContent = told;

@@ -114,17 +114,6 @@ def test_a_page_is_rendered_at_most_four_times_a_second_however_much_is_written(
     assert source.rendered == 6
 
 
-def test_streams_share_what_is_rendered() -> None:
-    source = Source()
-    live = Live(source.view, source.stamp)
-
-    async def follow() -> None:
-        await asyncio.gather(*(changes(live, "/", 1, lambda _: None) for _ in range(10)))
-
-    asyncio.run(follow())
-    assert source.rendered == 1
-
-
 def test_the_clock_of_a_run_at_work_ticks() -> None:
     source = Source(moves=True)
     live = Live(source.view, source.stamp)

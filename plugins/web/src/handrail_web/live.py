@@ -1,6 +1,6 @@
 """Follows pages: looks whether the journal was written to, and sends the sections that changed.
 
-Nobody polls the journal while nobody looks. All streams share what was rendered last.
+Nobody polls the journal while nobody looks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from handrail.frozen import record
+from handrail.frozen import frozen
 
 if TYPE_CHECKING:
     from handrail_web.pages import View
@@ -23,17 +23,15 @@ PAUSE = 0.25  # Seconds between two looks.
 _CLOCK = 1.0  # Seconds after which a page is rendered again while its runs are at work.
 _SHARE = 3  # Rendering takes at most a quarter of the time.
 _SILENCE = 15.0  # Seconds after which a stream says that it is still there.
-_FORGOTTEN = 60.0
 
 
-@record
+@frozen
 class _Rendered:
-    """What was rendered of a page."""
+    """What was rendered of a page: by which stamp of the journal, when, and how long it took."""
 
     view: View
     stamp: str | None
-    looked: float
-    rendered: float
+    at: float
     took: float
 
 
@@ -48,8 +46,6 @@ class Live:
     def __init__(self, view: Callable[[str], View], stamp: Callable[[], str | None]) -> None:
         self._view = view
         self._stamp = stamp
-        self._rendered: dict[str, _Rendered] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
         self._id = secrets.token_hex(8)
         self._stopping = False
 
@@ -65,45 +61,28 @@ class Live:
         """
         yield "retry: 500\n\n"
         yield _event("hello", {"server": self._id})
-        sent: View | None = None
+        known: _Rendered | None = None
         told = time.monotonic()
         while not self._stopping:
             began = time.monotonic()
-            view = await self._current(address)
-            change = _change(sent, view)
-            sent = view
-            if change is not None:
-                told = began
-                yield _event("change", change)
+            # Looked at first: what is written while it is rendered is news for the next look.
+            stamp = await to_thread.run_sync(self._stamp)
+            if known is None or _is_due(known, stamp, began):
+                view = await to_thread.run_sync(self._view, address)
+                change = _change(None if known is None else known.view, view)
+                took = time.monotonic() - began
+                known = _Rendered(view=view, stamp=stamp, at=began, took=took)
+                if change is not None:
+                    told = began
+                    yield _event("change", change)
             if began - told > _SILENCE:
                 told = began
                 yield ": still here\n\n"
             await asyncio.sleep(max(0.01, PAUSE - (time.monotonic() - began)))
 
-    async def _current(self, address: str) -> View:
-        async with self._turns.setdefault(address, asyncio.Lock()):
-            known, now = self._rendered.get(address), time.monotonic()
-            if known is not None and now - known.looked < PAUSE / 2:
-                return known.view  # Another stream has just looked.
-            # Looked at first: what is written while it is rendered is news for the next look.
-            stamp = await to_thread.run_sync(self._stamp)
-            if known is not None and not _is_due(known, stamp, now):
-                known.looked = now
-                return known.view
-            view = await to_thread.run_sync(self._view, address)
-            took = time.monotonic() - now
-            self._forget(now)
-            self._rendered[address] = _Rendered(view, stamp, now, now, took)
-            return view
-
-    def _forget(self, now: float) -> None:
-        for address, known in list(self._rendered.items()):
-            if now - known.looked > _FORGOTTEN and not self._turns[address].locked():
-                del self._rendered[address], self._turns[address]
-
 
 def _is_due(known: _Rendered, stamp: str | None, now: float) -> bool:
-    age = now - known.rendered
+    age = now - known.at
     if age < known.took * _SHARE:
         return False
     if stamp is None or stamp != known.stamp:
@@ -114,8 +93,6 @@ def _is_due(known: _Rendered, stamp: str | None, now: float) -> bool:
 
 def _change(last: View | None, view: View) -> Mapping[str, object] | None:
     """Return what has changed on a page, or None."""
-    if last is view:
-        return None
     known: Mapping[str, str] = {} if last is None else last.sections
     changed = {name: html for name, html in view.sections.items() if known.get(name) != html}
     order = list(view.sections)

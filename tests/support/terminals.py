@@ -122,6 +122,11 @@ class AtTerminal:
         self.shown = self._bytes.decode(errors="ignore")
         return True
 
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing more is written for now: what was read is what a person sees."""
+        return not select.select([self._ours], [], [], 0)[0]
+
     def wait_for(self, pattern: str) -> str:
         """Read until something matches `pattern`, and return it."""
         while (found := re.search(pattern, self.shown)) is None:

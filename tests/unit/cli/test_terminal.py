@@ -312,10 +312,10 @@ from handrail import action, parallel, step
 def logs(name):
     @step(name=name)
     def do(context):
-        for number in range(100):
+        for number in range(30):
             context.log("said", {"number": number})
             print("printed", number, "by", name)
-            time.sleep(0.02)
+            time.sleep(0.1)
     return do
 
 alone = action("alone", [logs("send")])
@@ -331,7 +331,7 @@ if __name__ == "__main__":
 def test_what_runs_is_on_the_screen_while_steps_log(
     at: At, folder: Path, name: str, lanes: int, columns: int, rows: int
 ) -> None:
-    """After each write that arrives, from when all have begun until one ends."""
+    """Whenever nothing more is written for now, from when all have begun until one ends."""
     (folder / "talking.py").write_text(LOGGING)
     screen = Screen(columns, rows)
     frames: list[list[str]] = []
@@ -340,12 +340,13 @@ def test_what_runs_is_on_the_screen_while_steps_log(
         while run.read():
             screen.feed(run.shown[fed:])
             fed = len(run.shown)
-            frames.append(screen.lines)
+            if run.is_still:
+                frames.append(screen.lines)
     running = [sum("▸" in line for line in frame[-lanes - 1 :]) for frame in frames]
     begun = running.index(lanes)
     ended = next(n for n, frame in enumerate(frames) if any("✓" in line for line in frame))
     seen = [number == lanes for number in running[begun:ended]]
-    assert len(seen) >= 50
+    assert len(seen) >= 5
     assert sum(seen) >= 0.95 * len(seen)
 
 

@@ -70,10 +70,9 @@ class View:
         if kind is None:
             kind = LiveView if moves(sys.stderr) else StepView
         run = execution("upload · 2 steps", **options)
+        self.view = kind(Console(), run, self.time)
         if kind is LogView:
-            self.view: RunView = LogView(Console(), run, self.time, wall=self.wall)
-        else:
-            self.view = kind(Console(), run, self.time)
+            self.view.wall = self.wall
         self.begin()
 
     def time(self) -> float:
@@ -305,7 +304,7 @@ def test_a_log_shows_life(in_log: View) -> None:
         "12:16:41 upload · 2 steps",
         "12:16:42 ▸ send",
         "12:17:12   send  0 %  0 B/2.31 GB · 0/418",
-        "12:17:42   send  30 %  700 MB/2.31 GB · 131/418 · 1m 08s left · 23.3 MB/s",
+        "12:17:42   send  30 %  700 MB/2.31 GB · 1m 08s left · 23.3 MB/s · 131/418",
         "12:17:48 ✓ send  1m 48s  406",
     ]
 
@@ -598,6 +597,35 @@ def test_lines_that_move_are_drawn_over_each_other(group_view: GroupView) -> Non
     group_view.finish("transcode")
     assert len(group_view.region()) == 3
     assert [line for line in group_view.shown() if "▸ transcode" in line] == []
+
+
+class Frames(Terminal):
+    """The same, which keeps what stands on the screen after each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[list[str]] = []
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        self.frames.append(self.screen.lines)
+        return count
+
+
+def test_no_write_leaves_the_screen_without_what_runs(
+    on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_terminal(80, stream=Frames)
+    monkeypatch.setenv("LINES", "24")
+    view = GroupView()
+    view.start("resize", "transcode")
+    view.err.frames.clear()
+    for number in range(20):
+        view.tell(message("said", str(number), step="resize"), after=0.05)
+        print("printed", number, file=sys.stderr)
+        view.part("transcode", number, 20)
+    assert len(view.err.frames) >= 40
+    assert {sum("▸" in line for line in frame[-4:]) for frame in view.err.frames} == {2}
 
 
 def test_after_a_failure_no_lane_waits(group_view: GroupView) -> None:

@@ -18,9 +18,9 @@ from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType, Segment, Segments
 
-from handrail.amounts import seconds, share_of
+from handrail.amounts import seconds
 from handrail.builtin.cli.view.console import hand_over, shown_line, terminal_size
-from handrail.builtin.cli.view.progress import CTRL_C, StepView, pace
+from handrail.builtin.cli.view.progress import CTRL_C, StepView
 from handrail.builtin.cli.view.text import columns, folded, shorten
 
 if sys.platform != "win32":
@@ -28,9 +28,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from handrail import events
     from handrail.builtin.cli.view.console import Console
-    from handrail.builtin.cli.view.progress import Working
-
-    _Figure = tuple[int, str]  # What a text is worth where there is no room for all, and the text.
+    from handrail.builtin.cli.view.progress import Figure, Working
 
 _REFRESH = 0.1  # Seconds between two drawings of the moving lines for events.
 _TICK = 1.0  # Seconds between two drawings without one.
@@ -121,7 +119,7 @@ class LiveView(StepView):
         ways = CTRL_C[self._execution.keeps]
         return [*rows, f" {done}, {len(working)} running · {took} · {ways}"]
 
-    def _row(self, working: Working, room: int, overall: Sequence[_Figure] = ()) -> str:
+    def _row(self, working: Working, room: int, overall: Sequence[Figure] = ()) -> str:
         """Return the line of a running step: whole figures, or none, where there is no room."""
         lane, mark = self._mark(working.lane), "◂" if working.back else "▸"
         name, took = working.name, seconds(self._clock() - working.began)
@@ -131,13 +129,18 @@ class LiveView(StepView):
             row = f" {lane}{mark} {self._name(name, lane)} {took:>7}"
         if working.status is not None:
             row += f"  {shorten(working.status, max(room - columns(row) - 2, 1))}"
-        limit = [] if working.timeout is None else [(3, f"(limit {seconds(working.timeout)})")]
-        figures = [*self._figures(working), *limit, *overall]
+        figures = working.figures(self._clock())
+        if figures and working.status is None:
+            filled = int(working.amounts.share * 16)
+            figures.insert(0, (2, "█" * filled + "░" * (16 - filled)))
+        if working.timeout is not None:
+            figures.append((3, f"(limit {seconds(working.timeout)})"))
+        figures += overall
         while figures and sum(columns(text) + 2 for _, text in figures) > room - columns(row):
             figures.remove(min(reversed(figures), key=lambda figure: figure[0]))
         return row + "".join(f"  {text}" for _, text in figures)
 
-    def _overall(self, working: Working) -> list[_Figure]:
+    def _overall(self, working: Working) -> list[Figure]:
         """Return the figures of the whole run."""
         if working.back:
             return [(4, f"·  {self._back} of {len(self._to_undo)} undone")]
@@ -146,22 +149,6 @@ class LiveView(StepView):
         if part is not None:
             done = f"{part.done} of {part.total}"
         return [(4, f"·  {done}"), (0, CTRL_C[self._execution.keeps])]
-
-    def _figures(self, working: Working) -> list[_Figure]:
-        """Return the figures of a running step."""
-        amounts, now = working.amounts, self._clock()
-        if not amounts:
-            return []
-        percent = f"{int(amounts.share * 100):2d} %"
-        first, *others = (share_of(*of, unit) for unit, of in amounts.units.items())
-        more = [(5, other) for other in others]
-        if working.status is not None:
-            return [(9, percent), (7, first), *more]
-        paces = [(worth, each) for worth, each in zip((8, 6), pace(amounts, now), strict=False)]
-        detail = [(3, working.detail)] if working.detail else []
-        filled = int(amounts.share * 16)
-        bar = "█" * filled + "░" * (16 - filled)
-        return [(2, bar), (9, percent), (7, first), *paces, *detail, *more]
 
 
 class LiveBlock:

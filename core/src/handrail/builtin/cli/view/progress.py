@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.execution import Execution
     from handrail.plan.plan import Group
 
-    _StepEvent = events.StepStarted | events.StepSkipped | events.StepFinished | events.StepFailed
+Figure = tuple[int, str]
+"""What a text is worth where there is no room for all, and the text."""
 
 _MADE_WELL = (events.StepStarted, events.StepSkipped, events.StepFinished)
 _LANES = 8  # Lines of lanes that are drawn at once; of the others, how many they are.
@@ -117,10 +118,13 @@ class JsonView:
 class Working:
     """A step that is being run or undone.
 
-    Attributes:
+    Args:
         name: Its name.
-        back: Whether it is being undone.
         began: When that began.
+        event: The event that it began with; None for an undo, which has none.
+
+    Attributes:
+        back: Whether it is being undone.
         lane: The number of its lane, from 0; None outside groups, and for an undo.
         timeout: Seconds that it may take, or None.
         amounts: What it has reported of its progress.
@@ -129,24 +133,27 @@ class Working:
         told: The status of which a log has a line.
     """
 
-    def __init__(
-        self,
-        name: str,
-        began: float,
-        *,
-        back: bool = False,
-        lane: int | None = None,
-        timeout: float | None = None,
-    ) -> None:
+    def __init__(self, name: str, began: float, event: events.StepStarted | None = None) -> None:
         self.name = name
-        self.back = back
         self.began = began
-        self.lane = lane
-        self.timeout = timeout
+        self.back = event is None
+        self.lane = None if event is None else event.lane
+        self.timeout = None if event is None else event.timeout
         self.amounts = Amounts(began)
         self.detail = ""
         self.status: str | None = None
         self.told: str | None = None
+
+    def figures(self, now: float) -> list[Figure]:
+        """Return what is known of its progress; first the percentage, if anything is."""
+        if not self.amounts:
+            return []
+        first, *others = (share_of(*of, unit) for unit, of in self.amounts.units.items())
+        figures = [(9, f"{int(self.amounts.share * 100):2d} %"), (7, first)]
+        if self.status is None:
+            figures += zip((8, 6), _pace(self.amounts, now), strict=False)
+            figures += [(3, self.detail)] if self.detail else []
+        return [*figures, *((5, other) for other in others)]
 
 
 class _Part:
@@ -306,10 +313,9 @@ class RunView:
     def _step_started(self, event: events.StepStarted) -> None:
         if event.step not in self._plans:
             self._lane_of(event)
-            now = self._clock()
-            self._begin(Working(event.step, now, lane=event.lane, timeout=event.timeout))
+            self._begin(Working(event.step, self._clock(), event))
 
-    def _lane_of(self, event: _StepEvent) -> str:
+    def _lane_of(self, event: events.StepEvent) -> str:
         """Return what stands before the step of an event; write a heading before a new group."""
         group = self._groups.get(event.group or "")
         if group is not self._group:
@@ -369,7 +375,7 @@ class RunView:
         """Begin with the next step to be undone, which no event announces."""
         self._working.clear()
         if self._back < len(self._to_undo):
-            self._begin(Working(self._to_undo[self._back], self._clock(), back=True))
+            self._begin(Working(self._to_undo[self._back], self._clock()))
 
     def _step_undone(self, event: events.StepUndone) -> None:
         self._over("", "↶", event.step, seconds(event.took), self._undone or "undone")
@@ -479,22 +485,13 @@ class StepView(RunView):
 
 
 class LogView(RunView):
-    """Writes plain lines with the time: when a step begins, when it ends, and one each 30 seconds.
+    """Writes plain lines with the time: when a step begins and ends, and one each 30 seconds."""
 
-    Args:
-        wall: Returns the time of day, as `12:00:01`.
-    """
+    _told = 0.0  # When the last line was written.
 
-    def __init__(
-        self,
-        console: Console,
-        execution: Execution,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
-    ) -> None:
-        super().__init__(console, execution, clock)
-        self._wall = wall
-        self._told = self._clock()
+    def wall(self) -> str:
+        """Return the time of day."""
+        return time.strftime("%H:%M:%S")
 
     def tick(self) -> float:
         """Write what is known of the running step, if nothing was written for a while."""
@@ -536,20 +533,18 @@ class LogView(RunView):
 
     def _line(self, text: str) -> None:
         self._told = self._clock()
-        self._console.note(f"{self._wall()} {text}")
+        self._console.note(f"{self.wall()} {text}")
 
     def _known(self, working: Working) -> str:
-        amounts, now = working.amounts, self._clock()
-        took = seconds(now - working.began)
-        if not amounts:
-            return working.status or f"has been running for {took}"
-        figures = [share_of(*of, unit) for unit, of in amounts.units.items()]
-        more = pace(amounts, now) if working.status is None else [working.status]
-        more += [working.detail] if working.detail else []
-        return f"{int(amounts.share * 100)} %  {' · '.join([*figures, *more])}"
+        now = self._clock()
+        known = [text for _, text in working.figures(now)]
+        if not known:
+            return working.status or f"has been running for {seconds(now - working.began)}"
+        more = known[1:] if working.status is None else [*known[1:], working.status]
+        return f"{known[0].lstrip()}  {' · '.join(more)}"
 
 
-def pace(amounts: Amounts, now: float) -> list[str]:
+def _pace(amounts: Amounts, now: float) -> list[str]:
     """Return the time left and the rate, or how long there was no progress."""
     silent, left, rate = amounts.silent(now), amounts.left(now), amounts.rate(now)
     if silent is not None:

@@ -155,7 +155,6 @@ def failure_of(
 def _step_failed(
     session: Session, execution: Execution, outcome: Outcome, error: StepFailedError
 ) -> Failure:
-    plan, aim = execution.plan, execution.aim
     # Not a failure: the undo was requested.
     asked = error.error == ASKED
     told = _asked if asked else _cause_lines
@@ -166,7 +165,8 @@ def _step_failed(
         cause = problem.__cause__
         at = None if isinstance(cause, HandrailError | None) else _place_of(cause, problem.origin)
         lines += [f"  at      {at}"] * bool(at)
-    lines += _waiting(error)
+    waiting = list(error.held_back.items())[:_MOST]
+    lines += [f"  waits   {step} is undone after {other}" for step, other in waiting]
     if outcome.not_undone and not outcome.exception:
         lines.append(f"  not undone: {', '.join(outcome.not_undone)} (no way back)")
     lines += _ways(outcome, failed=not asked)
@@ -174,8 +174,10 @@ def _step_failed(
     # A run that is resumed can be kept no more than it was, and one that was refused would meet
     # the same again.
     refused = isinstance(error.__cause__, RefusedError)
-    if aim is None and not asked and not refused and plan.positions.get(error.step) != 0:
-        lines += _keeping(outcome)
+    undone = outcome.number is not None and outcome.value == "rolled_back"
+    keepable = execution.aim is None and execution.plan.positions.get(error.step) != 0
+    if undone and keepable and not asked and not refused:
+        lines.append("  next    to keep what is done and resume, run it with  --on-failure keep")
     code = ExitCode.ROLLBACK if execution.strict and outcome.not_undone else _exit_code(error)
     number = {} if outcome.number is None else {"number": outcome.number}
     kept = {"not_undone": list(outcome.not_undone)}
@@ -454,12 +456,6 @@ def _ways(outcome: Outcome, *, failed: bool) -> Iterator[str]:
         yield f"  {purpose:7} {command}"
 
 
-def _waiting(error: StepFailedError) -> Iterator[str]:
-    """Yield which steps are not undone before others, whose undo has failed."""
-    for step in list(error.held_back)[:_MOST]:
-        yield f"  waits   {step} is undone after {error.held_back[step]}"
-
-
 def _left(outcome: Outcome, error: StepFailedError) -> Iterator[str]:
     """Yield what to do about the steps that could not be undone."""
     if outcome.number is None or outcome.value != "rollback_incomplete":
@@ -469,11 +465,6 @@ def _left(outcome: Outcome, error: StepFailedError) -> Iterator[str]:
         yield f"  left    what {step} did: {command_line(f'show {outcome.number} --step {word}')}"
         by_hand = command_line(f"rollback {outcome.number} --by-hand {word} --reason TEXT")
         yield f"  record  {by_hand}    once you have undone it"
-
-
-def _keeping(outcome: Outcome) -> Iterator[str]:
-    if outcome.number is not None and outcome.value == "rolled_back":
-        yield "  next    to keep what is done and resume, run it with  --on-failure keep"
 
 
 def _headline(session: Session, message: str) -> str:

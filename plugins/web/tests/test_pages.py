@@ -157,9 +157,12 @@ def test_a_list_tells_why_runs_failed_and_is_searched_for_it(
     changes = (done("scan"), ended("send", "failed", error="OSError: <disk> is full"))
     journal.add([planned("scan"), planned("send")], *changes, outcome="failed")
     journal.add([planned("scan")], ended("scan", "failed", error="(interrupted)"))
+    left = ended("scan", "undo_failed", error="no answer\x1f\nTraceback\nOSError: no answer")
+    journal.add([planned("scan")], left, outcome="rollback_incomplete")
     browser = open_site()
     page = browser.page()
     assert "OSError: &lt;disk&gt; is full" in page
+    assert ">no answer<" in page
     assert numbers(browser.page(text="disk> IS")) == [1]
 
 

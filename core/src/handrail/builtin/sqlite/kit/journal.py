@@ -34,7 +34,7 @@ from handrail.builtin.sqlite.kit.statements import BOUNDS_AT_ONCE, CHUNKS_AT_ONC
 from handrail.errors import JournalDamagedError
 from handrail.frozen import replace
 from handrail.journal import Journal, RunCheck, now
-from handrail.journal.records import ChunkCount, KeptRow, RunPage, RunRow
+from handrail.journal.records import UNDO_TRACEBACK, ChunkCount, KeptRow, RunPage, RunRow
 
 if TYPE_CHECKING:
     from handrail.builtin.sqlite.kit.changes import Connection, Cursor
@@ -146,7 +146,8 @@ class SqlJournal(Journal, Generic[Run]):
             errors: dict[int, list[str]] = {}
             for these in _at_once([row.number for row in found]):
                 for number, error in connection.execute(statements.errors, these):
-                    errors.setdefault(number, []).append(from_stored(error))
+                    message = from_stored(error).partition(UNDO_TRACEBACK)[0]
+                    errors.setdefault(number, []).append(message)
         return RunPage(rows=found, count=count, actions=actions, errors=errors)
 
     def parts(self, number: int, *, item: int | None = None) -> list[RunRow]:

@@ -145,6 +145,17 @@ def test_a_line_of_a_log_has_an_address(opened: Open) -> None:
     page.wait_for_function("document.querySelector('#log-scan-7').checkVisibility()")
 
 
+def test_a_long_log_is_open_at_its_end(opened: Open) -> None:
+    long = step("send", "failed", span(1, 2), log=[line(number) for number in range(1, 301)])
+    page = opened(shown(long))
+    seen = """() => {
+        const last = document.querySelector("#log-send-300");
+        const [line, log] = [last, last.parentElement].map(each => each.getBoundingClientRect());
+        return line.bottom <= log.bottom;
+    }"""
+    assert page.evaluate(seen)
+
+
 def test_the_runs_of_a_sweep_are_sorted_by_any_column(opened: Open) -> None:
     """By numbers as such, in both directions, what is missing at the end."""
     page = opened(EVERY["swept"]())

@@ -74,14 +74,17 @@
       link.click();
     }
   });
-  document.addEventListener("DOMContentLoaded", () =>
+  document.addEventListener("DOMContentLoaded", () => {
+    // What a step said last tells why it failed, or what it does.
+    if (!location.hash)
+      for (const log of document.querySelectorAll(".log")) log.scrollTop = log.scrollHeight;
     changes.observe(document, {
       subtree: true,
       childList: true,
       characterData: true,
       attributeFilter: ["hidden"],
-    }),
-  );
+    });
+  });
   // Browsers fill in again what was typed before a page was left.
   addEventListener("pageshow", () => document.querySelectorAll(".logs").forEach(search));
 })();

@@ -258,6 +258,7 @@ def look_at_others(views: Views, root: str, runs: dict[str, int]) -> None:
         "packs": "packs",
         "undo": f"runs/{runs['tables']}/rollback",
         "resume": f"runs/{runs['kept']}/resume",
+        "stop": f"runs/{runs['running']}/stop",
         "refused": f"runs/{runs['running']}/rollback",
         "no-such-run": "runs/99999",
         "no-such-page": "nothing",

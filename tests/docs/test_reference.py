@@ -37,7 +37,7 @@ def error_classes() -> list[type[errors.HandrailError]]:
 
 
 @pytest.mark.parametrize(
-    "command", ["", *(each.name.replace(".", " ") for each in core_record().commands)]
+    "command", ["", *(each.name.replace(".", " ") for each in core_record().offered("commands"))]
 )
 def test_the_help_of_every_command_is_shown(command: str) -> None:
     # That it is shown as it is, is tested with all shell sessions of the documentation.
@@ -252,6 +252,6 @@ def test_the_example_of_every_hook_does_what_it_says(
 def test_commands_are_click_commands() -> None:
     from importlib import import_module
 
-    for entry in core_record().commands:
+    for entry in core_record().offered("commands"):
         command = getattr(import_module(entry.module), entry.attribute)
         assert isinstance(command, click.Command)

@@ -356,10 +356,9 @@ def orchestrator_of(
         PlanError: Two packs want to run the same step elsewhere.
         ExecutorError: The executor for items that is named cannot work for this run.
     """
-    from handrail.engine.places import RunToPerform  # noqa: PLC0415 - see above
+    from handrail.engine.places import RunToPerform, placed  # noqa: PLC0415 - see above
     from handrail.orchestrator import Orchestrator  # noqa: PLC0415 - see above
     from handrail.packs.places import places_of  # noqa: PLC0415 - see above
-    from handrail.plan.placed import placed  # noqa: PLC0415 - see above
 
     provider = packs_of(action)
     context = context_for(action)

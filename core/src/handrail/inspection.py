@@ -16,6 +16,8 @@ with lazy_imports(__name__):
     from handrail.context import run_of as run_of
     from handrail.orchestrator import run_awaitable as run_awaitable
     from handrail.origin import raised_at as raised_at
+    from handrail.origin import source_of as source_of
+    from handrail.steps import FunctionStep as FunctionStep
     from handrail.steps import has_own as has_own
     from handrail.steps import overrides as overrides
     from handrail.wrapper import is_wrapper as is_wrapper

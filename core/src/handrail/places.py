@@ -24,6 +24,7 @@ with lazy_imports(__name__):
     from handrail.engine.line import Line as Line
     from handrail.engine.places import Performer as Performer
     from handrail.engine.places import RunToPerform as RunToPerform
+    from handrail.engine.places import StaysHere as StaysHere
     from handrail.engine.restore import restore as restore
     from handrail.engine.state import RunState as RunState
     from handrail.entry import innermost as innermost
@@ -31,16 +32,14 @@ with lazy_imports(__name__):
     from handrail.orchestrator.blocking import Blocking as Blocking
     from handrail.orchestrator.event_loop import running_loop as running_loop
     from handrail.orchestrator.interrupts import handed_over as handed_over
+    from handrail.orchestrator.interrupts import interrupt_run as interrupt_run
+    from handrail.orchestrator.time_limit import Alarm as Alarm
     from handrail.orchestrator.time_limit import too_long as too_long
     from handrail.orchestrator.time_limit import too_silent as too_silent
     from handrail.packs.places import places_within as places_within
     from handrail.params.stored import fields_not_stored as fields_not_stored
     from handrail.params.stored import params_of as params_of
     from handrail.plan.selection import under_names as under_names
-    from handrail.redact import HIDDEN as HIDDEN
-    from handrail.redact import Mask as Mask
-    from handrail.redact import json_has_password as json_has_password
-    from handrail.redact import mask_values as mask_values
     from handrail.rollback_data import NOT_BEGUN as NOT_BEGUN
     from handrail.user_code import calls_user_code as calls_user_code
     from handrail.user_code import is_user_code as is_user_code

@@ -12,7 +12,9 @@ from urllib.parse import quote, quote_plus
 __all__ = [
     "HIDDEN",
     "KNOWN",
+    "Mask",
     "has_password",
+    "json_has_password",
     "mask_values",
     "shown",
     "shown_text",

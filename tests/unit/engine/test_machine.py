@@ -31,7 +31,7 @@ from handrail.context import link_run
 from handrail.engine.machine import play
 from handrail.engine.state import RunState
 from handrail.errors import StepFailedError
-from handrail.orchestrator.run_info import run_info
+from handrail.orchestrator.dispatch import run_info
 from handrail.plan.builder import plan_of_registry
 from handrail.wrapper import Layers
 

@@ -188,7 +188,7 @@ def test_an_attempt_to_continue_is_limited_too():
     """`resume` is an attempt like `execute`."""
     from handrail.engine.state import RunState
     from handrail.engine.step import play_step
-    from handrail.orchestrator.run_info import run_info
+    from handrail.orchestrator.dispatch import run_info
     from handrail.plan.builder import plan_of_registry
 
     class Resumed(Does):

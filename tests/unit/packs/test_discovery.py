@@ -39,9 +39,9 @@ def test_record_tells_what_the_metadata_says(garden):
     assert (record.status, record.why, record.problems) == ("on", "installed", ())
     assert record.location == str(garden.site)
     assert record.modules == tuple(f"acme_scan.{n}" for n in ("hooks", "action", "steps", "cli"))
-    assert [entry.name for entry in record.actions] == ["scan"]
+    assert [entry.name for entry in record.offered("actions")] == ["scan"]
     assert record.names == ("acme-scan", "scan")
-    (command,) = record.commands
+    (command,) = record.offered("commands")
     assert (command.module, command.attribute) == ("acme_scan.cli", "scan")
     assert len(record.entry_points) == 4
     assert str(record.origin) == "acme-scan 1.4.0"
@@ -140,7 +140,7 @@ def test_damage_is_told(garden, case):
     assert any("--no-pack acme-scan" in way for way in record.problems[0].ways_out)
     assert (neighbour.id, neighbour.status) == ("acme-webp", "on")
     if not case.startswith("entry points"):
-        assert [step.name for step in record.steps][:1] == ["scan_files"]
+        assert [step.name for step in record.offered("steps")][:1] == ["scan_files"]
 
 
 def test_what_pip_is_removing_is_not_there(garden):
@@ -167,7 +167,7 @@ def test_first_on_the_path_wins(garden, tmp_path):
     garden.plant("acme-webp", site=other)
     scan, webp = read_packs([*garden.path, str(other)])
     assert (scan.version, scan.location, scan.status) == ("1.4.0", str(garden.site), "on")
-    assert [step.name for step in scan.steps] == ["scan_files"]
+    assert [step.name for step in scan.offered("steps")] == ["scan_files"]
     assert webp.status == "on"
 
 

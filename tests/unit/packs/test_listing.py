@@ -13,11 +13,12 @@ LIST = """
     from handrail.builtin.project.docstrings import describe_target
 
     packs = installed_packs()
+    steps = {record.id: record.offered("steps") for record in packs.records}
     found = {
-        record.id: [record.version, record.status, record.why, [e.name for e in record.steps]]
+        record.id: [record.version, record.status, record.why, [e.name for e in steps[record.id]]]
         for record in packs.records
     }
-    does = [describe_target(entry.value) for record in packs.records for entry in record.steps]
+    does = [describe_target(entry.value) for each in steps.values() for entry in each]
     print(json.dumps({"packs": found, "does": does, "modules": sorted(sys.modules)}))
 """
 HEAVY = ("pydantic", "asyncio", "pluggy", "click")

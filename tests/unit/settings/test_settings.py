@@ -10,7 +10,7 @@ from handrail.builtin.project.project import find_project
 from handrail.errors import ExitCode, SettingsError
 from handrail.frozen import as_json
 from handrail.packs.configuration import Flags
-from handrail.packs.entry_points import settings_error
+from handrail.packs.record import settings_error
 
 
 def read(folder, toml=None, name="handrail.toml", variables=None, **flags):

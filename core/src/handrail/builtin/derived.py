@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
+from handrail.builtin.dotted import with_values
 from handrail.builtin.project.targets import find_target
 from handrail.builtin.records.status import status_of
 from handrail.context import run_of, silent_runtime
@@ -22,7 +23,6 @@ from handrail.journal.opening import open_journal
 from handrail.orchestrator.journaled import ChildOf
 from handrail.packs.installed import installed_packs
 from handrail.packs.planner import secret_variables
-from handrail.params.dotted import with_values
 from handrail.params.stored import params_of
 from handrail.plan.selection import select
 from handrail.recovery import Invocation, prepare

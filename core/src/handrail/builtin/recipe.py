@@ -66,7 +66,8 @@ def _reference(cls: type[Any], provider: PackProvider) -> dict[str, Any]:
     """Return where a class of an action is found in another process."""
     attribute = attribute_of(cls)
     own = provider.configuration.own
-    if attribute is None and own and any(each.name == cls.action_name for each in own.actions):
+    actions = own.offered("actions") if own else ()
+    if attribute is None and any(each.name == cls.action_name for each in actions):
         return {"workflow": cls.action_name}
     if attribute is None:
         added = vars(cls).keys() - {"__module__", "__doc__", "__parameters__", "action_name"}

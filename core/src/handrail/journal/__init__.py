@@ -8,19 +8,19 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
-    from handrail.journal.chunks import AttemptId as AttemptId
-    from handrail.journal.chunks import Note as Note
-    from handrail.journal.chunks import errors_of_chunk as errors_of_chunk
-    from handrail.journal.chunks import items_of_chunk as items_of_chunk
-    from handrail.journal.chunks import results_of_chunk as results_of_chunk
+    from handrail.journal.codec import AttemptId as AttemptId
+    from handrail.journal.codec import Note as Note
     from handrail.journal.codec import decode_results as decode_results
     from handrail.journal.codec import encode as encode
     from handrail.journal.codec import encode_result as encode_result
     from handrail.journal.codec import entries_of as entries_of
+    from handrail.journal.codec import errors_of_chunk as errors_of_chunk
     from handrail.journal.codec import is_json as is_json
     from handrail.journal.codec import items_of as items_of
+    from handrail.journal.codec import items_of_chunk as items_of_chunk
     from handrail.journal.codec import mask_json as mask_json
     from handrail.journal.codec import now as now
+    from handrail.journal.codec import results_of_chunk as results_of_chunk
     from handrail.journal.context_fields import ContextFields as ContextFields
     from handrail.journal.damage import check_shape as check_shape
     from handrail.journal.damage import decode as decode

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from handrail.errors import RollbackDataError, describe
 from handrail.frozen import NOTHING
-from handrail.journal.damage import check_shape, check_texts
+from handrail.journal.damage import MISFIT, check_shape, check_texts, damaged
 from handrail.redact import json_has_password
 
 if TYPE_CHECKING:
-    from handrail.journal.lazy_data import Load
+    from handrail.journal.records import ChunkRow
     from handrail.steps import StepResult
 
 # Created once, because `json.dumps` creates an encoder for each call with options.
@@ -164,11 +164,15 @@ def _result(kind: type[StepResult], values: dict[str, Any], load: Load | None) -
 
 def _data(entries: dict[str, Any], load: Load | None) -> dict[str, Any]:
     data = {key: entry["value"] for key, entry in entries.items() if "value" in entry}
-    if all("stored" not in entry for entry in entries.values()):
+    if load is None or all("stored" not in entry for entry in entries.values()):
         return data
-    from handrail.journal.lazy_data import with_stored  # noqa: PLC0415 - few results have any
-
-    return with_stored(data, entries, load)
+    waiting = {
+        key: _Waiting(entry["shape"], entry["stored"], load)
+        for key, entry in entries.items()
+        if "stored" in entry
+    }
+    ordered = {key: data.get(key) for key in entries if key in data or key in waiting}
+    return _LazyData(ordered, waiting)
 
 
 def may_lack_json(texts: Iterable[str | None]) -> bool:
@@ -278,3 +282,173 @@ def now() -> str:
 @lru_cache(maxsize=1)
 def _format_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+class AttemptId(NamedTuple):
+    """One attempt at one chunk of a step.
+
+    Attributes:
+        run: The UUID of the run.
+        step: The name of the step.
+        step_attempt: The number of the attempt of the step: 1, 2, 3, ...
+        chunk: The number of the chunk in that attempt: 0, 1, 2, ...
+        attempt: The number of the attempt at the chunk: 1, 2, 3, ...; undoing it has the number of
+            what it undoes.
+        undo: Whether the chunk is undone.
+    """
+
+    run: str
+    step: str
+    step_attempt: int
+    chunk: int
+    attempt: int
+    undo: bool = False
+
+
+class Note(NamedTuple):
+    """Rollback data that an item has recorded.
+
+    Attributes:
+        item: The position of the item in its chunk.
+        key: The key.
+        values: The values, which are JSON.
+    """
+
+    item: int
+    key: str
+    values: list[Any]
+
+
+def items_of_chunk(run: int, row: ChunkRow) -> list[Any]:
+    """Return the stored items of a chunk."""
+    if row.items is None:
+        return _decoded(run, row, row.results, "items")
+    return _decoded(run, row, row.items, None)
+
+
+def results_of_chunk(run: int, row: ChunkRow) -> list[Any]:
+    """Return what the items of a chunk returned."""
+    return [None] * row.size if row.results is None else _decoded(run, row, row.results, "results")
+
+
+def errors_of_chunk(run: int, row: ChunkRow) -> list[tuple[int, str, str]]:
+    """Return the position in the chunk, the error and the traceback of each item that failed."""
+    if row.errors is None:
+        return []
+    try:
+        found = [(place, str(error), str(trace)) for place, error, trace in json.loads(row.errors)]
+        if all(type(place) is int and 0 <= place < row.size for place, *_ in found):
+            return found
+    except MISFIT as error:
+        raise damaged(run, _name(row), error) from error
+    raise damaged(run, _name(row), "has errors of items that it does not have")
+
+
+def _decoded(run: int, row: ChunkRow, text: str | None, key: str | None) -> list[Any]:
+    """Return a list of the size of the chunk, which may be stored together with another one."""
+    try:
+        whole = str(text)
+        found: Any = json.loads(whole)
+        listed: list[Any] = found[key] if key is not None and whole.startswith("{") else found
+        check_shape(listed, list)
+        if len(listed) == row.size:
+            return listed
+    except MISFIT as error:
+        raise damaged(run, _name(row), error) from error
+    raise damaged(run, _name(row), "has another number of items than it should")
+
+
+def _name(row: ChunkRow) -> str:
+    return f"chunk {row.number} of the items of step '{row.step}'"
+
+
+Load = Callable[[Mapping[str, Any]], Any]
+"""Loads a value that is stored elsewhere, from its description in a recorded result."""
+
+
+class _Waiting:
+    """An entry of `data` with stored values that are not loaded yet."""
+
+    def __init__(self, shape: Any, stored: Sequence[Mapping[str, Any]], load: Load) -> None:
+        self._shape = shape
+        self._stored = stored
+        self._load = load
+
+    def loaded(self) -> Any:
+        """Return the entry with its values."""
+        found = self._shape
+        for each in self._stored:
+            value, place = self._load(each), each["at"]
+            if not place:
+                return value
+            inner = found
+            for key in place[:-1]:
+                inner = inner[key]
+            inner[place[-1]] = value
+        return found
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(each['shown'] for each in self._stored)}>"
+
+
+_DICT: type[dict[str, Any]] = dict
+
+if TYPE_CHECKING:
+
+    class _Methods:
+        """Of a mapping; for type checkers, those of a dict."""
+else:
+    _Methods = MutableMapping
+
+
+class _LazyData(_Methods, dict[str, Any]):
+    """The data of a recorded result; an entry with stored values is loaded when it is looked at."""
+
+    # What is not here, `MutableMapping` makes of what is.
+
+    def __init__(self, data: Mapping[str, Any], waiting: dict[str, _Waiting]) -> None:
+        _DICT.__init__(self, data)
+        self._waiting = waiting
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self._waiting:
+            _DICT.__setitem__(self, key, self._waiting[key].loaded())
+            del self._waiting[key]
+        return _DICT.__getitem__(self, key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._waiting.pop(key, None)
+        _DICT.__setitem__(self, key, value)
+
+    def __delitem__(self, key: str) -> None:
+        _DICT.__delitem__(self, key)
+        self._waiting.pop(key, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return _DICT.__iter__(self)
+
+    def __len__(self) -> int:
+        return _DICT.__len__(self)
+
+    def __contains__(self, key: object) -> bool:
+        return _DICT.__contains__(self, key)
+
+    def __repr__(self) -> str:
+        return repr({key: self._waiting.get(key, _DICT.get(self, key)) for key in self})
+
+    def __or__(self, other: Any) -> Any:
+        return dict(self) | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | dict(self)
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)
+
+    def copy(self) -> dict[str, Any]:
+        """Return a plain dict, with all values loaded."""
+        return dict(self)

@@ -14,7 +14,7 @@ from handrail.journal.records import ChunkCount, Reliance, RunPage
 
 if TYPE_CHECKING:
     from handrail.errors import JournalDamagedError
-    from handrail.journal.chunks import AttemptId, Note
+    from handrail.journal.codec import AttemptId, Note
     from handrail.journal.records import (
         Change,
         ChunkRow,

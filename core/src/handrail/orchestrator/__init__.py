@@ -14,9 +14,8 @@ from handrail.engine.state import RunState
 from handrail.errors import AsyncStepError
 from handrail.events import Event
 from handrail.orchestrator.blocking import Blocking
-from handrail.orchestrator.dispatch import Dispatcher
+from handrail.orchestrator.dispatch import Dispatcher, run_info
 from handrail.orchestrator.event_loop import running_loop
-from handrail.orchestrator.run_info import run_info
 from handrail.plan.builder import plan_of_registry
 from handrail.plan.plan import Plan
 from handrail.registry import StepRegistry

@@ -24,11 +24,11 @@ from handrail.calls import (
 from handrail.engine.group import GroupRun
 from handrail.engine.machine import abandon
 from handrail.engine.outcome import Doing
+from handrail.engine.places import Placed
 from handrail.engine.state import INTERRUPTIONS
 from handrail.events import Event
 from handrail.orchestrator.lanes import Lanes, LoopWaiting, call_of, commit, is_short
 from handrail.orchestrator.time_limit import TimeLimit, cancelled_late
-from handrail.plan.placed import Placed
 from handrail.plan.plan import PlannedStep
 from handrail.user_code import calls_user_code
 from handrail.wrapper import Layers

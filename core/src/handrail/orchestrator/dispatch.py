@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from handrail.context import say
+from handrail.context import RunInfo, say
 from handrail.errors import describe
 from handrail.events import Event, InterruptReceived, StopObserving
 from handrail.frozen import replace
+from handrail.journal.this_process import host_name, user_name
 from handrail.redact import KNOWN, mask_values
 from handrail.user_code import calls_user_code
+
+if TYPE_CHECKING:
+    from handrail.engine.state import RunState
 
 
 class Dispatcher:
@@ -85,3 +91,32 @@ class Dispatcher:
                 name = getattr(observer, "__qualname__", repr(observer))
                 raised = f"{type(error).__name__}: {describe(error)}"
                 say(f"observer {name} was dropped, it raised {raised}")
+
+
+def run_info(
+    run: RunState,
+    *,
+    action: str | None = None,
+    project: str | None = None,
+    parent: int | None = None,
+) -> RunInfo:
+    """Return what names `run` to others.
+
+    Args:
+        run: The run.
+        action: The recorded name of its action; by default, that of the plan.
+        project: Its recorded project; by default, that of the working folder.
+        parent: The number of the run that it is a part of.
+    """
+    from handrail.packs.configuration import project_at  # noqa: PLC0415
+
+    return RunInfo(
+        uid=run.run_id,
+        action=run.plan.action if action is None else action,
+        host=host_name(),
+        user=user_name(),
+        project=project_at(os.getcwd()) if project is None else project,
+        number=run.number,
+        journal=run.journal,
+        parent=parent,
+    )

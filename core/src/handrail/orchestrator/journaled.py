@@ -14,7 +14,7 @@ from handrail.journal.codec import now
 from handrail.journal.context_fields import ContextFields
 from handrail.journal.records import NewRun
 from handrail.journal.run_log import JournaledLog
-from handrail.orchestrator.run_info import run_info
+from handrail.orchestrator.dispatch import run_info
 from handrail.packs.configuration import project_at
 from handrail.packs.serializers import InstalledSerializers
 from handrail.plan.forms import plan_json

@@ -9,6 +9,7 @@ from __future__ import annotations
 from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
+    from handrail.entry import Entry as Entry
     from handrail.entry import entries_for as entries_for
     from handrail.limits import changed_by as changed_by
     from handrail.packs.catalog import InstalledExecutors as InstalledExecutors
@@ -27,13 +28,12 @@ with lazy_imports(__name__):
     from handrail.packs.configuration import configuration_at as configuration_at
     from handrail.packs.configuration import place_of as place_of
     from handrail.packs.discovery import find_module as find_module
-    from handrail.packs.entry_points import import_target as import_target
-    from handrail.packs.entry_points import problems_of as problems_of
-    from handrail.packs.entry_points import settings_error as settings_error
     from handrail.packs.installed import InstalledPacks as InstalledPacks
     from handrail.packs.installed import View as View
     from handrail.packs.installed import installed_packs as installed_packs
     from handrail.packs.installed import shown_as as shown_as
+    from handrail.packs.loader import LoadedPack as LoadedPack
+    from handrail.packs.ours import OURS as OURS
     from handrail.packs.pack_provider import PackProvider as PackProvider
     from handrail.packs.provider import with_settings as with_settings
     from handrail.packs.record import GROUPS as GROUPS
@@ -43,8 +43,11 @@ with lazy_imports(__name__):
     from handrail.packs.record import compatible as compatible
     from handrail.packs.record import core_record as core_record
     from handrail.packs.record import fits as fits
+    from handrail.packs.record import import_target as import_target
     from handrail.packs.record import in_order as in_order
     from handrail.packs.record import normalised as normalised
+    from handrail.packs.record import problems_of as problems_of
+    from handrail.packs.record import settings_error as settings_error
     from handrail.packs.record import variable_prefix as variable_prefix
     from handrail.plan.checks import unfit as unfit
     from handrail.plan.edits import PROJECT as PROJECT
@@ -55,6 +58,7 @@ with lazy_imports(__name__):
     from handrail.plan.edits import Removal as Removal
     from handrail.plan.edits import Replacement as Replacement
     from handrail.plan.edits import Wrapping as Wrapping
+    from handrail.plan.plan import Group as Group
     from handrail.plan.rules import CheckedRun as CheckedRun
     from handrail.plan.rules import PlanRules as PlanRules
     from handrail.plan.rules import RequiredStep as RequiredStep

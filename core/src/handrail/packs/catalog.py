@@ -16,9 +16,8 @@ from handrail.errors import (
     NotFoundError,
     PackError,
 )
-from handrail.packs.entry_points import import_target
 from handrail.packs.ours import OURS, is_ours
-from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord, normalised
+from handrail.packs.record import LOCAL, EntryPoint, Kind, PackRecord, import_target, normalised
 from handrail.redact import has_password
 from handrail.suggest import did_you_mean, near
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from handrail.errors import PackError
 from handrail.frozen import NOTHING, frozen
 from handrail.origin import Origin
-from handrail.packs.entry_points import import_target
-from handrail.packs.record import compatible, core_record, in_order
+from handrail.packs.record import compatible, core_record, import_target, in_order
 from handrail.plan.edits import PROJECT, EditSet
 from handrail.plan.rules import PlanRules
 

@@ -22,9 +22,15 @@ from handrail.own_points import CORE
 from handrail.packs.catalog import Catalog, InstalledExecutors
 from handrail.packs.configuration import Configuration, Flags, Selection, configuration_at
 from handrail.packs.discovery import read_packs
-from handrail.packs.entry_points import import_target, problems_of, settings_error
 from handrail.packs.pack_provider import PackProvider
-from handrail.packs.record import EntryPoint, PackRecord, core_record
+from handrail.packs.record import (
+    EntryPoint,
+    PackRecord,
+    core_record,
+    import_target,
+    problems_of,
+    settings_error,
+)
 from handrail.packs.serializers import InstalledSerializers
 from handrail.plan.rules import PlanRules
 
@@ -222,8 +228,8 @@ class InstalledPacks(PackProvider):
                 problems += problems_of(error)
         for record in self.records:
             if record.is_used:
-                serializers = record.offered("serializers")
-                for entry in (*record.actions, *record.steps, *record.commands, *serializers):
+                kinds = ("actions", "steps", "commands", "serializers")
+                for entry in (entry for kind in kinds for entry in record.offered(kind)):
                     try:
                         import_target(record, entry)
                     except PackError as error:

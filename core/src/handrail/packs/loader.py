@@ -22,9 +22,15 @@ from handrail.frozen import frozen, replace
 from handrail.hookspecs import PackInfo
 from handrail.origin import Origin, source_of
 from handrail.packs.configuration import Table
-from handrail.packs.entry_points import import_target, pack_error, ways_out_of
 from handrail.packs.pack_settings import PackSecrets, read_settings
-from handrail.packs.record import EntryPoint, PackRecord, normalised
+from handrail.packs.record import (
+    EntryPoint,
+    PackRecord,
+    import_target,
+    normalised,
+    pack_error,
+    ways_out_of,
+)
 from handrail.suggest import did_you_mean
 from handrail.user_code import calls_user_code
 

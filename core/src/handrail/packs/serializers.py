@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from handrail.errors import PackError
-from handrail.packs.entry_points import import_target, pack_error
 from handrail.packs.ours import SERIALIZERS
+from handrail.packs.record import import_target, pack_error
 from handrail.serializers import Found, Serializer
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 import types
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import is_dataclass
 from datetime import timedelta
@@ -59,29 +59,6 @@ def choices_of(kind: Any) -> Mapping[str, Any]:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return {str(each.value): each.value for each in kind}
     return {}
-
-
-def items_of(kind: Any) -> tuple[bool, Any]:
-    """Return whether `kind` contains several items, and the type of an item."""
-    origin = get_origin(kind)
-    if origin in (list, set, frozenset, Sequence, Collection, Iterable):
-        return True, bare((get_args(kind) or (str,))[0])
-    if origin is tuple and get_args(kind)[1:] == (Ellipsis,):
-        return True, bare(get_args(kind)[0])
-    if kind in (list, set, frozenset):
-        return True, str
-    return False, kind
-
-
-def named_items_of(kind: Any) -> Any:
-    """Return the type of the items of a mapping by names, if they can be given as text; else None.
-
-    Such a param can have an option, as `--source NAME=VALUE`, where it has the marker `Option`.
-    """
-    if get_origin(kind) not in (dict, Mapping) or get_args(kind)[0] is not str:
-        return None
-    item = bare(get_args(kind)[1])
-    return item if takes_text(item) else None
 
 
 def takes_text(kind: Any) -> bool:

@@ -186,18 +186,6 @@ def kind_at(model: type[BaseModel] | None, path: KeyPath) -> Any:
     return None
 
 
-def preferred_path(model: type[BaseModel] | None, path: KeyPath) -> KeyPath:
-    """Return `path` with the preferred names of fields that have several."""
-    if model is None:
-        return path
-    for name, info in fields_of(model).items():
-        ways = paths_of(model, name)
-        for way in ways:
-            if path[: len(way)] == way:
-                return (*ways[0], *preferred_path(model_in(info.annotation), path[len(way) :]))
-    return path
-
-
 def model_at(model: type[BaseModel] | None, path: KeyPath) -> type[BaseModel] | None:
     """Return the model whose fields are at `path`, which is `model` at the empty one, or None."""
     return model_in(kind_at(model, path)) if path else model

@@ -18,7 +18,7 @@ from handrail.rollback_data import CANCELLED, NOT_BEGUN, SKIPPED, ended
 from handrail.steps import StepResult
 
 if TYPE_CHECKING:
-    from handrail.journal.lazy_data import Load
+    from handrail.journal.codec import Load
     from handrail.plan.plan import Facts, Plan
 
 

@@ -36,7 +36,7 @@ from handrail.journal.records import RunChange
 from handrail.journal.run_log import JournaledLog
 from handrail.journal.values import ValueReader
 from handrail.orchestrator import RunOptions
-from handrail.orchestrator.run_info import run_info
+from handrail.orchestrator.dispatch import run_info
 from handrail.packs.places import check_mapping
 from handrail.recovery.checks import Aim, check, only_undoes
 from handrail.recovery.recorded import drift, installs, steps_of

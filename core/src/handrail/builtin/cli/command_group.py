@@ -13,8 +13,7 @@ from handrail.builtin.cli.options import with_options
 from handrail.builtin.cli.session import session_of
 from handrail.builtin.cli.starting import collect_again
 from handrail.errors import HandrailError, NotFoundError
-from handrail.packs import core_record, import_target
-from handrail.packs.ours import COMMANDS as OTHERS
+from handrail.packs import OURS, core_record, import_target
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Commands(click.Group):
                     formatter.write_dl(rows)
 
     def _own(self) -> dict[str, EntryPoint]:
-        placed = [(_placed(entry.name), entry) for entry in core_record().commands]
+        placed = [(_placed(entry.name), entry) for entry in core_record().offered("commands")]
         return {name: entry for (place, name), entry in placed if place == self._place}
 
     def _offered(self, ctx: click.Context) -> dict[str, str]:
@@ -103,7 +102,7 @@ class Commands(click.Group):
         known = {entry.name for _, entry in _entry_points(ctx)}
         return {
             name: distribution
-            for entry, distribution in OTHERS.items()
+            for entry, distribution in OURS["commands"].items()
             for place, name in (_placed(entry),)
             if entry not in known and place == self._place
         }
@@ -134,7 +133,7 @@ class Commands(click.Group):
         typed = " ".join(filter(None, (self._place, name)))
         hints = [did_you_mean(name, [*self.list_commands(ctx), *self._absent(ctx)])]
         records = () if self._place else session_of(ctx).packs.catalog.records
-        if any(each.name == name for record in records for each in record.actions):
+        if any(each.name == name for record in records for each in record.offered("actions")):
             words = session_of(ctx).words
             hints = [f"'{name}' is an action:  handrail run {shlex.join(words)}"]
         if self._place and not hints[0]:

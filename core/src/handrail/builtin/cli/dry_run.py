@@ -6,21 +6,20 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, Plan, PlannedStep, StepResult, events
-from handrail.actions import orchestrator_of, result_of
 from handrail.builtin.cli.execution import Execution, head_of
 from handrail.builtin.cli.journals import executor_here
 from handrail.builtin.cli.view.progress import brief
+from handrail.derived import orchestrator_of, result_of
 from handrail.errors import HandrailError, describe
 from handrail.events import Event
 from handrail.frozen import replace
-from handrail.places import innermost
-from handrail.plan.placed import StaysHere
+from handrail.places import StaysHere, innermost
 from handrail.user_code import calls_user_code
 
 if TYPE_CHECKING:
     from handrail import BaseAction
     from handrail.builtin.cli.new_run import RunRequest
-    from handrail.orchestrator import Observer
+    from handrail.derived import Observer
 
 NOT_PREVIEWED = "not previewed"
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from handrail import Plan
     from handrail.builtin.cli.dry_run import DryRunListing
     from handrail.builtin.cli.session import Session
+    from handrail.derived import Observer
     from handrail.journal import Journal
-    from handrail.orchestrator import Observer
     from handrail.recovery import Aim
 
 _COUNTS = ("success", "steps_executed", "steps_total")

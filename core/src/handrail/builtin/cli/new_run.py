@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from handrail.actions import about_action, checked, orchestrator_of, require_inputs, result_of
 from handrail.builtin.cli.execution import Execution, carry_out, head_of
 from handrail.builtin.cli.journals import WITHOUT, check_named, session_journal
 from handrail.builtin.cli.options import Request
@@ -25,7 +24,17 @@ from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.project.differences import LastPlan, mark_of
 from handrail.builtin.project.lock import outline_of
 from handrail.builtin.project.targets import lock_name, recorded_name
-from handrail.context import silent_runtime
+from handrail.derived import (
+    about_action,
+    checked,
+    orchestrator_of,
+    path_of,
+    require_inputs,
+    result_of,
+    secret_variables,
+    select,
+    silent_runtime,
+)
 from handrail.errors import (
     ContextError,
     ExitCode,
@@ -35,23 +44,19 @@ from handrail.errors import (
     add_ways_out,
 )
 from handrail.frozen import frozen, replace
-from handrail.orchestrator import run_awaitable
-from handrail.packs.planner import secret_variables
-from handrail.params.dotted import path_of
-from handrail.params.stored import not_kept
-from handrail.plan.selection import select
+from handrail.inspection import run_awaitable
+from handrail.params import not_kept
 from handrail.recovery import Invocation
 
 if TYPE_CHECKING:
     from handrail import BaseAction, Plan
     from handrail.builtin.cli.params.options import ParamOptions
     from handrail.builtin.cli.session import Session
+    from handrail.derived import Observer, OnFailure, RunAbout
     from handrail.errors import Problem
     from handrail.journal import Journal
-    from handrail.orchestrator import Observer, OnFailure
-    from handrail.orchestrator.journaled import RunAbout
     from handrail.packs import Target
-    from handrail.params.model import KeyPath
+    from handrail.params import KeyPath
 
 _MOST_CHANGES = 5  # Lines about the last run, before `handrail plan` is named instead.
 

@@ -10,7 +10,7 @@ import click
 
 from handrail.errors import HandrailError, PackError
 from handrail.frozen import frozen, replace
-from handrail.packs.ours import OPTIONS
+from handrail.packs import OURS
 
 if TYPE_CHECKING:
     from handrail import BaseAction
@@ -126,7 +126,7 @@ def _names(session: Session) -> dict[str, None]:
     except HandrailError:
         return {}  # The packs cannot be looked at.
     installed = {record.id for record in catalog.records}
-    absent = (entry for entry, pack in OPTIONS.items() if pack not in installed)
+    absent = (entry for entry, pack in OURS["options"].items() if pack not in installed)
     return dict.fromkeys((*(entry.name for _, entry in catalog.offers("options")), *absent))
 
 

@@ -29,7 +29,7 @@ from handrail.builtin.cli.signals import like_interrupts
 from handrail.builtin.cli.view.table import Listing
 from handrail.builtin.cli.view.text import command_line
 from handrail.builtin.project.targets import find_target
-from handrail.context import silent_runtime
+from handrail.derived import silent_runtime
 from handrail.errors import DriftError, ExitCode, NotFoundError, RestoreError
 from handrail.frozen import frozen
 from handrail.packs import configuration_at
@@ -49,9 +49,9 @@ from handrail.recovery import (
 if TYPE_CHECKING:
     from handrail import BaseAction, Plan
     from handrail.builtin.cli.session import Session
+    from handrail.derived import Observer
     from handrail.journal import Journal
     from handrail.journal.records import RunRow
-    from handrail.orchestrator import Observer
     from handrail.packs import Target
     from handrail.recovery import Aim, Recovery
 

@@ -9,8 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from handrail.errors import ExitCode
-from handrail.orchestrator.interrupts import interrupt_run
-from handrail.orchestrator.time_limit import Alarm
+from handrail.places import Alarm, interrupt_run
 from handrail.redact import shown_text
 
 PATIENCE = 5.0

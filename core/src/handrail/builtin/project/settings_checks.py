@@ -42,7 +42,7 @@ def workflow_problems(settings: Settings, records: Sequence[PackRecord]) -> Iter
         entry.name: record
         for record in records
         if record.status != "off"
-        for entry in record.actions
+        for entry in record.offered("actions")
     }
     for name, workflow in settings.workflows.items():
         place = workflow.origin
@@ -68,7 +68,7 @@ def action_problems(
     A name very similar to an existing one is a misspelling. Any other may be the name of a base
     class, or of an action whose pack is not installed here. Policies may name any action.
     """
-    known = {entry.name for record in records for entry in record.actions}
+    known = {entry.name for record in records for entry in record.offered("actions")}
     known |= {each.name for each in settings.local if each.kind == "actions"}
     known |= set(settings.workflows)
     misspelt: list[Problem] = []
@@ -98,7 +98,7 @@ def anchor_warnings(settings: Settings, records: Sequence[PackRecord]) -> Iterat
     A step is required only in actions that have its anchor, so a typo would disable the
     requirement.
     """
-    offered: Collection[str] = {entry.name for record in records for entry in record.steps}
+    offered: Collection[str] = {own.name for each in records for own in each.offered("steps")}
     for step in settings.required.steps:
         hint = "" if step.anchor in offered else _nearly(step.anchor, offered)
         if hint and EVERYWHERE in step.within:

@@ -78,7 +78,7 @@ def _raises() -> StepResult:
 
 def _layers(subject: Subject) -> Iterator[StepWrapper[Any]]:
     """Yield a layer of each kind that the pack offers, or puts around steps, around a probe."""
-    for entry in subject.record.steps:
+    for entry in subject.record.offered("steps"):
         target = subject.target(entry)
         if isinstance(target, type) and issubclass(target, StepWrapper):
             yield from _made(target)

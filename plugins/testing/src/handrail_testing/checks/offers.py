@@ -47,9 +47,9 @@ def names(subject: Subject) -> Iterator[Problem]:
     yield from misspelt
     if not misspelt and not subject.record.entry_points:
         raise UncheckedError("it offers nothing by name")
-    for entry in subject.record.actions:
+    for entry in subject.record.offered("actions"):
         yield from _of_action(subject, entry)
-    for entry in subject.record.steps:
+    for entry in subject.record.offered("steps"):
         yield from _of_step(subject, entry)
     yield from _of_others(subject)
     registry: StepRegistry[Any] = StepRegistry()
@@ -103,7 +103,7 @@ def no_undo(subject: Subject) -> Iterator[Problem]:
 
 def has_steps(subject: Subject) -> None:
     """Raise UncheckedError if the pack offers no steps, or none that can be made."""
-    if not subject.record.steps:
+    if not subject.record.offered("steps"):
         raise UncheckedError("it offers no steps")
     if not subject.made:
         raise UncheckedError("its steps need arguments; a PackContract can give them")

@@ -15,7 +15,7 @@ _SLOW = 0.5  # Seconds for one plan; the plan of a pack that only answers takes 
 
 def load_order(subject: Subject) -> Iterator[Problem]:
     """Plan each action in several orders of packs, and yield a problem if the plans differ."""
-    if not subject.record.hooks and not subject.record.actions:
+    if not subject.record.hooks and not subject.record.offered("actions"):
         raise UncheckedError("it has neither hooks nor actions")
     actions = list(actions_of(subject))
     if not actions:
@@ -129,7 +129,7 @@ def _edits(plan: Plan, pack: str) -> int:
 
 def actions_of(subject: Subject) -> Iterator[type[BaseAction[Any]]]:
     """Yield the actions of the pack, and those that it is planned with."""
-    own = (subject.target(entry) for entry in subject.record.actions)
+    own = (subject.target(entry) for entry in subject.record.offered("actions"))
     for action in (*own, *subject.actions):
         if isinstance(action, Workflow):
             yield action.action_class

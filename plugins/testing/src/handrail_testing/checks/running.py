@@ -24,7 +24,7 @@ def rollback_data(subject: Subject) -> Iterator[Problem]:
 
     With a world, each step is undone as well, so that nothing is left for the next check.
     """
-    if not subject.record.steps:
+    if not subject.record.offered("steps"):
         raise UncheckedError("it offers no steps")
     if subject.context is None:
         raise UncheckedError("running its steps takes a PackContract with a context")
@@ -68,7 +68,7 @@ def undo(subject: Subject) -> Iterator[Problem]:
         raise UncheckedError(
             "no step was run and undone; that takes a PackContract with context and world"
         )
-    unmade = [entry.name for entry in subject.record.steps if entry.name not in subject.made]
+    unmade = sorted({each.name for each in subject.record.offered("steps")} - set(subject.made))
     left_out = [*unmade, *(name for name in steps if name not in tried)]
     if left_out:
         raise UncheckedError(f"not run and undone: {', '.join(left_out)}")

@@ -98,7 +98,7 @@ class Subject:
         """Its steps by entry point, without those that need arguments."""
         return {
             entry.name: step
-            for entry in self.record.steps
+            for entry in self.record.offered("steps")
             if (step := self.make(entry)) is not None
         }
 

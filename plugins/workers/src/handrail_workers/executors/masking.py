@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from handrail.errors import RollbackDataError
 from handrail.journal import Note
-from handrail.places import Mask, mask_values
+from handrail.redact import Mask, mask_values
 
 
 def masked(secrets: Iterable[str]) -> Callable[[Sequence[Note]], list[Note]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from handrail.errors import RollbackDataError
 from handrail.journal import ChunkChange, ChunkRow, ItemNoteRow, mask_json, now
-from handrail.places import HIDDEN, json_has_password
+from handrail.redact import HIDDEN, json_has_password
 
 if TYPE_CHECKING:
     from handrail.journal import Change, JournaledLog

@@ -23,8 +23,7 @@ from handrail.trust import SAFE_FOLDERS
 
 if TYPE_CHECKING:
     from handrail.errors import Problem
-    from handrail.packs import InstalledPacks, PackRecord
-    from handrail.packs.loader import LoadedPack
+    from handrail.packs import InstalledPacks, LoadedPack, PackRecord
 
 Row = tuple[str, object, str]
 """The key, the value and the source of a setting."""

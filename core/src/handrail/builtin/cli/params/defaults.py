@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from handrail.actions import lineage_of
 from handrail.builtin.project.toml import leaves
+from handrail.derived import lineage_of
 from handrail.errors import ParamsError, Problem
 from handrail.packs import settings_error
-from handrail.params.model import KeyPath, set_path, touches
-from handrail.params.validation import validated
+from handrail.params import KeyPath, set_path, touches, validated
 from handrail.suggest import did_you_mean
 
 if TYPE_CHECKING:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 
 from handrail import Argument, Option
 from handrail.errors import ActionError
 from handrail.frozen import frozen, record
-from handrail.params.conversion import choices_of, items_of, named_items_of, takes_text
-from handrail.params.model import (
+from handrail.params import (
     ActionParams,
     KeyPath,
     bare,
+    choices_of,
     fields_of,
     marker_of,
     model_in,
     paths_of,
     secret_fields,
     secrets_of,
+    takes_text,
     variable_of,
 )
 
@@ -283,6 +284,29 @@ class _Maker:
         self.options.parameters.append(
             click.Option([identifier, name], metavar="VARIABLE", help=f"{text}  {read}".strip())
         )
+
+
+def items_of(kind: Any) -> tuple[bool, Any]:
+    """Return whether `kind` contains several items, and the type of an item."""
+    origin = get_origin(kind)
+    if origin in (list, set, frozenset, Sequence, Collection, Iterable):
+        return True, bare((get_args(kind) or (str,))[0])
+    if origin is tuple and get_args(kind)[1:] == (Ellipsis,):
+        return True, bare(get_args(kind)[0])
+    if kind in (list, set, frozenset):
+        return True, str
+    return False, kind
+
+
+def named_items_of(kind: Any) -> Any:
+    """Return the type of the items of a mapping by names, if they can be given as text; else None.
+
+    Such a param can have an option, as `--source NAME=VALUE`, where it has the marker `Option`.
+    """
+    if get_origin(kind) not in (dict, Mapping) or get_args(kind)[0] is not str:
+        return None
+    item = bare(get_args(kind)[1])
+    return item if takes_text(item) else None
 
 
 def _has_option(info: FieldInfo, kind: Any) -> bool:

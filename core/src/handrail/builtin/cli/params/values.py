@@ -10,11 +10,10 @@ from typing import Any, cast
 import click
 from click.core import ParameterSource
 
-from handrail.builtin.cli.params.options import ParamOptions
+from handrail.builtin.cli.params.options import ParamOptions, items_of, named_items_of
 from handrail.builtin.project.toml import MOST_NESTED, TomlError, is_deep, parse_toml
 from handrail.errors import ParamsError, ParamsNeededError
-from handrail.params.conversion import from_json, from_text, items_of, named_items_of
-from handrail.params.model import KeyPath, kind_at, merge, set_path, touches
+from handrail.params import KeyPath, from_json, from_text, kind_at, merge, set_path, touches
 from handrail.redact import KNOWN
 from handrail.trust import read_file
 

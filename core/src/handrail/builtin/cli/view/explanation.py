@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from handrail.builtin.cli.view.table import Listing, Row, names, owner_cell, reasons
 from handrail.errors import NotFoundError, StepNotFoundError
 from handrail.frozen import as_json, frozen, record, replace
-from handrail.origin import source_of
+from handrail.inspection import FunctionStep, source_of
 from handrail.places import innermost
-from handrail.steps import FunctionStep
 
 if TYPE_CHECKING:
     from handrail import Origin, Plan, PlannedStep
     from handrail.builtin.cli.session import Session
-    from handrail.entry import Entry
-    from handrail.packs import History, Insertion
+    from handrail.packs import Entry, History, Insertion
 
 
 def explanation(session: Session, plan: Plan, step: str) -> Listing:

@@ -25,7 +25,7 @@ from handrail.errors import (
     describe,
 )
 from handrail.frozen import frozen, replace
-from handrail.rollback_data import ASKED
+from handrail.journal import ASKED
 
 if TYPE_CHECKING:
     import click

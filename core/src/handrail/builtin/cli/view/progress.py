@@ -25,14 +25,14 @@ from handrail.builtin.cli.view.text import (
     shorten,
 )
 from handrail.builtin.records.status import exception, purposes_of
-from handrail.engine.finalize import EXECUTED
+from handrail.derived import EXECUTED
 from handrail.events import Event
-from handrail.rollback_data import MAY_HAVE_LEFT
+from handrail.journal import MAY_HAVE_LEFT
 
 if TYPE_CHECKING:
     from handrail import Plan
     from handrail.builtin.cli.execution import Execution
-    from handrail.plan.plan import Group
+    from handrail.packs import Group
 
 Figure = tuple[int, str]
 """What a text is worth where there is no room for all, and the text."""

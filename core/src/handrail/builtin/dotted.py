@@ -16,7 +16,6 @@ from handrail.params.model import (
     model_at,
     model_in,
     paths_of,
-    preferred_path,
     secrets_of,
     set_path,
     touches,
@@ -63,7 +62,7 @@ class DottedParams:
 
     def preferred(self, name: str) -> str:
         """Return the name by which a param is stored, if it has several."""
-        return ".".join(preferred_path(self.model, path_of(name)))
+        return ".".join(_preferred(self.model, path_of(name)))
 
     def _hint(self, path: KeyPath) -> str:
         known = [] if self.model is None else list(_dotted(self.model))
@@ -102,6 +101,18 @@ def stored_value(model: type[BaseModel] | None, params: Any, action: str, name: 
     """
     stored = json.loads(params_text(model, params, action))
     return value_at(stored["values"], path_of(name), NOTHING)
+
+
+def _preferred(model: type[BaseModel] | None, path: KeyPath) -> KeyPath:
+    """Return `path` with the preferred names of fields that have several."""
+    if model is None:
+        return path
+    for name, info in fields_of(model).items():
+        ways = paths_of(model, name)
+        for way in ways:
+            if path[: len(way)] == way:
+                return (*ways[0], *_preferred(model_in(info.annotation), path[len(way) :]))
+    return path
 
 
 def _dotted(model: type[BaseModel], prefix: KeyPath = ()) -> Iterator[str]:

@@ -334,7 +334,7 @@ def kinds(kind: str | None, as_json: bool) -> None:
         _show_kind(kind, as_json)
         return
     found = installed_kinds()
-    rows = [(name, distribution_of(point)) for name, point in found.items()]
+    rows = [(each.name, distribution_of(each)) for each in found]
     if as_json:
         listed = [{"name": name, "pack": pack} for name, pack in rows]
         echo_json({"kinds": listed})

@@ -39,8 +39,9 @@ def test_another_pack_adds_a_kind_that_is_listed_without_being_imported(
     install: Callable[..., None],
 ) -> None:
     install("acme-forest", forest="acme_forest_that_is_not_there:Forest")
-    assert distribution_of(installed_kinds()["forest"]) == "acme-forest"
-    assert list(installed_kinds()) == sorted(installed_kinds())
+    found = {each.name: distribution_of(each) for each in installed_kinds()}
+    assert found["forest"] == "acme-forest"
+    assert list(found) == sorted(found)
 
 
 def test_a_kind_of_another_pack_can_be_used(install: Callable[..., None], tmp_path: Path) -> None:
@@ -64,8 +65,6 @@ def test_a_broken_kind_is_told_with_its_pack(install: Callable[..., None]) -> No
     [
         ("class Odd(SklearnKind): hyper = Hyper", "abstract"),
         ("class Odd(SGD):\n    def __init__(self, more): ...", "missing 1 required"),
-        ("class Odd(SGD): hyper = dict", "derived from handrail_train.Hyper"),
-        ("class Odd(SGD): hyper = None", "derived from handrail_train.Hyper"),
         ("raise SystemError('no\\nluck')", "SystemError: no luck"),
         ("def Odd(): ...", "which is no ModelKind"),
     ],
@@ -82,23 +81,13 @@ def test_a_kind_that_is_half_made_is_told_with_its_pack(
     with pytest.raises(ModelError, match=said) as error:
         kind_named("odd")
     assert "odd of acme-odd" in error.value.message
-    assert "update or uninstall acme-odd" in error.value.ways_out
+    assert "mend or update acme-odd" in error.value.ways_out
 
 
-def test_a_kind_has_its_full_name_whoever_else_is_installed(install: Callable[..., None]) -> None:
-    assert isinstance(kind_named("handrail-train:sgd"), SGD)
-    with pytest.raises(ModelError, match="no model is known as 'acme-other:sgd'"):
-        kind_named("acme-other:sgd")
-
-
-def test_two_packs_with_one_name_have_to_be_told_apart(install: Callable[..., None]) -> None:
+def test_two_packs_with_one_name_are_told(install: Callable[..., None]) -> None:
     install("acme-other", sgd="handrail_train.models.sgd:SGD")
-    with pytest.raises(
-        ModelError, match=r"(?s)several packs.*acme-other:sgd or handrail-train:sgd"
-    ):
+    with pytest.raises(ModelError, match="called sgd: acme-other and handrail-train"):
         kind_named("sgd")
-    assert isinstance(kind_named("acme-other:sgd"), SGD)
-    assert "sgd" not in installed_kinds()
 
 
 def test_an_unknown_kind_is_told_with_what_was_meant() -> None:
@@ -125,11 +114,8 @@ def test_a_project_has_kinds_of_its_own_in_a_file(here: Path) -> None:
         '[local.kinds]\nlines = "kinds.py:Lines"\nsgd = "kinds.py:Lines"\nno = "kinds.py:No"\n'
     )
     assert type(kind_named("lines")).__name__ == "Lines"
-    assert distribution_of(installed_kinds()["lines"]) == "local"
-    with pytest.raises(ModelError, match="several packs bring a model called sgd") as caught:
+    assert ("lines", "local") in [(each.name, distribution_of(each)) for each in installed_kinds()]
+    with pytest.raises(ModelError, match="called sgd: handrail-train and local"):
         kind_named("sgd")
-    assert "handrail-train:sgd or local:sgd" in caught.value.ways_out[0]
-    assert type(kind_named("local:sgd")).__name__ == "Lines"
-    assert isinstance(kind_named("handrail-train:sgd"), SGD)
     with pytest.raises(NotFoundError, match=r"kinds\.py has no No"):
         kind_named("no")

@@ -17,6 +17,7 @@ from handrail_train.data import Choice, Dataset, Division, Split
 from handrail_train.data.target import Task
 from handrail_train.errors import ModelError
 from handrail_train.models import installed_kinds, kind_named, shuffled
+from handrail_train.models.installed import distribution_of
 from handrail_train.predictor import told_of
 
 QUICK: dict[str, dict[str, Any]] = {
@@ -89,7 +90,7 @@ def trained(
 
 
 def test_all_kinds_of_this_pack_are_tried() -> None:
-    ours = {n for n, point in installed_kinds().items() if point.module.startswith("handrail_tr")}
+    ours = {each.name for each in installed_kinds() if distribution_of(each) == "handrail-train"}
     assert ours == set(QUICK)
 
 

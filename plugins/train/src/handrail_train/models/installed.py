@@ -10,54 +10,36 @@ from typing import Any, cast
 from handrail.errors import LocalCodeError, NotFoundError
 from handrail.local import LocalObject, local_objects
 from handrail_train.errors import ModelError
-from handrail_train.models.kind import Hyper, ModelKind
+from handrail_train.models.kind import ModelKind
 from handrail_train.names import cut, near
 
 GROUP = "handrail_train.models"
-LOCAL = "local"
 
 Offer = EntryPoint | LocalObject
 
 
-def installed_kinds() -> dict[str, Offer]:
-    """Return what offers each kind by its name, sorted; nothing is imported.
+def installed_kinds() -> list[Offer]:
+    """Return what offers a kind, sorted by name; nothing is imported.
 
-    Kinds of the project are those of `[local.kinds]` in its settings. If several distributions
-    provide the same name, or one and the project, each is listed as `distribution:name`, or
-    `local:name`, and the bare name is not.
+    Kinds of the project are those of `[local.kinds]` in its settings.
 
     Raises:
         SettingsError: The settings of the project are not valid.
     """
-    found: dict[str, Offer] = dict(_found(tuple(sys.path)))
-    for name, local in local_objects("kinds").items():
-        other = found.pop(name, None)
-        if other is None:
-            found[name] = local
-        else:
-            found |= {f"{distribution_of(other)}:{name}": other, f"{LOCAL}:{name}": local}
-    return dict(sorted(found.items()))
+    found: list[Offer] = [*_installed(tuple(sys.path)), *local_objects("kinds").values()]
+    return sorted(found, key=lambda each: (each.name, distribution_of(each)))
 
 
 @lru_cache(maxsize=4)
-def _found(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
+def _installed(_path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """Search the path of this process."""
-    named: dict[str, dict[str, EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
-        named.setdefault(point.name, {}).setdefault(distribution_of(point), point)
-    return dict(
-        sorted(
-            (name if len(points) == 1 else f"{distribution}:{name}", point)
-            for name, points in named.items()
-            for distribution, point in points.items()
-        )
-    )
+    return tuple(entry_points(group=GROUP))
 
 
 def distribution_of(point: Offer) -> str:
     """Return the name of the distribution that brings a kind; `local` for the project."""
     if isinstance(point, LocalObject):
-        return LOCAL
+        return "local"
     return "" if point.dist is None else str(point.dist.name)
 
 
@@ -65,31 +47,27 @@ def kind_named(name: str) -> ModelKind[Any]:
     """Return a kind of model; this imports its module, but not its library.
 
     Raises:
-        ModelError: There is no such kind, or the entry point is not one.
+        ModelError: There is no such kind, several packs bring it, or the entry point is not one.
         SettingsError: The settings of the project are not valid.
         LocalCodeError: The file of the project that has it cannot be imported.
     """
     kinds = installed_kinds()
-    distribution, _, bare = name.rpartition(":")
-    if name not in kinds and bare in kinds and distribution == distribution_of(kinds[bare]):
-        return kind_named(bare)
-    if name not in kinds:
-        clash = [each for each in kinds if each.endswith(f":{name}")]
-        if clash:
-            raise ModelError(
-                f"several packs bring a model called {name}",
-                ways_out=(f"say which one: {' or '.join(clash)}",),
-            )
+    found = [each for each in kinds if each.name == name]
+    if not found:
+        names = [each.name for each in kinds]
         raise ModelError(
-            f"no model is known as {name!r}; there are {', '.join(kinds)}",
-            ways_out=near(name, kinds),
+            f"no model is known as {name!r}; there are {', '.join(names)}",
+            ways_out=near(name, names),
         )
-    point = kinds[name]
-    pack = distribution_of(point)
-    way = "update or uninstall" if pack != LOCAL else "mend the file of"
-    ways_out = (f"{way} {pack}",)
+    packs = [distribution_of(each) for each in found]
+    if len(found) > 1:
+        raise ModelError(
+            f"several packs bring a model called {name}: {' and '.join(packs)}",
+            ways_out=("give one of them another name, or uninstall it",),
+        )
+    point, who = found[0], f"the model {name} of {packs[0]}"
+    ways_out = (f"mend or update {packs[0]}",)
     made: ModelKind[Any] | None = None
-    place = point.target if isinstance(point, LocalObject) else point.value
     try:
         loaded: object = point.load()
         if isinstance(loaded, type) and issubclass(loaded, ModelKind):
@@ -97,19 +75,9 @@ def kind_named(name: str) -> ModelKind[Any]:
     except (LocalCodeError, NotFoundError):
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        raise ModelError(
-            f"the model {name} of {pack} cannot be loaded: {cut(said, 200)}", ways_out=ways_out
-        ) from error
+        said = cut(f"{type(error).__name__}: {error}", 200)
+        raise ModelError(f"{who} cannot be loaded: {said}", ways_out=ways_out) from error
     if made is None:
-        raise ModelError(
-            f"the model {name} of {pack} is {place}, which is no ModelKind", ways_out=ways_out
-        )
-    hyper: object = getattr(made, "hyper", None)
-    if not (isinstance(hyper, type) and issubclass(hyper, Hyper)):
-        raise ModelError(
-            f"the model {name} of {pack} has no model of its hyper-parameters: `hyper` has to be "
-            "derived from handrail_train.Hyper",
-            ways_out=ways_out,
-        )
+        place = point.target if isinstance(point, LocalObject) else point.value
+        raise ModelError(f"{who} is {place}, which is no ModelKind", ways_out=ways_out)
     return made

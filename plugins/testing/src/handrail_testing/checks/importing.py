@@ -23,27 +23,21 @@ def import_budget(subject: Subject) -> Iterator[Problem]:
             continue
         if each["door"] == "hooks":
             reported.add(top)
-            yield Problem(
-                code="import-budget",
-                message=f"{each['place']} imports {top}, which every plan then loads, "
+            yield subject.problem(
+                "import-budget",
+                f"{each['place']} imports {top}, which every plan then loads, "
                 f"because the hooks of {pack} do",
-                origins=(pack,),
-                ways_out=(
-                    f"import {top} inside the execute that needs it",
-                    f'or raise the budget in the contract:  imports = ("{top}",)',
-                    f"or for one call:  handrail check {pack.pack} --allow-import {top}",
-                ),
+                f"import {top} inside the execute that needs it",
+                f'or raise the budget in the contract:  imports = ("{top}",)',
+                f"or for one call:  handrail check {pack.pack} --allow-import {top}",
             )
         elif top not in subject.required:
             reported.add(top)
-            yield Problem(
-                code="undeclared-import",
-                message=f"{each['place']} imports {top}, which {pack} does not require",
-                origins=(pack,),
-                ways_out=(
-                    f"in pyproject.toml:  dependencies = [..., {_distribution_of(top)!r}]",
-                    f"or import {top} only where it is used, and say what is missing without it",
-                ),
+            yield subject.problem(
+                "undeclared-import",
+                f"{each['place']} imports {top}, which {pack} does not require",
+                f"in pyproject.toml:  dependencies = [..., {_distribution_of(top)!r}]",
+                f"or import {top} only where it is used, and say what is missing without it",
             )
 
 

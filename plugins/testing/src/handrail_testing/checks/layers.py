@@ -40,17 +40,14 @@ def layers(subject: Subject) -> Iterator[Problem]:
         found = overridden(layer)
         what = f"it overrides {', '.join(found)}" if found else _hidden(subject, layer)
         if what:
-            yield Problem(
-                code="layer-changes-step",
-                message=f"layer {name} does more than watch or retry: {what}",
-                origins=(subject.origin,),
+            yield subject.problem(
+                "layer-changes-step",
+                f"layer {name} does more than watch or retry: {what}",
+                "return what the step returned, and raise what it raised; to be told of an "
+                "undo, override before_rollback",
+                "or say changes = True in its class: around a step of another pack it needs "
+                "a grant of each project",
                 details=place_of(layer),
-                ways_out=(
-                    "return what the step returned, and raise what it raised; to be told of an "
-                    "undo, override before_rollback",
-                    "or say changes = True in its class: around a step of another pack it needs "
-                    "a grant of each project",
-                ),
             )
 
 

@@ -42,11 +42,10 @@ def agreement(subject: Subject) -> Iterator[Problem]:
     record = subject.record
     unbounded = bool(record.entry_points) and "handrail" not in _named(record.requires)
     if unbounded:
-        yield Problem(
-            code="metadata-differs",
-            message=f"{subject.origin} does not require handrail, so any version would do",
-            origins=(subject.origin,),
-            ways_out=('in pyproject.toml:  dependencies = ["handrail>=0.1,<0.2"]',),
+        yield subject.problem(
+            "metadata-differs",
+            f"{subject.origin} does not require handrail, so any version would do",
+            'in pyproject.toml:  dependencies = ["handrail>=0.1,<0.2"]',
         )
     if subject.pyproject is None:
         if unbounded:

@@ -58,12 +58,11 @@ def names(subject: Subject) -> Iterator[Problem]:
         try:
             registry.register(step)
         except DuplicateStepError as error:
-            yield Problem(
-                code="step-name",
-                message=error.message,
-                origins=(subject.origin,),
+            yield subject.problem(
+                "step-name",
+                error.message,
+                *error.ways_out,
                 details=place_of(step),
-                ways_out=error.ways_out,
             )
         except InvalidStepError:
             continue  # The check of the weights has it.
@@ -88,16 +87,13 @@ def no_undo(subject: Subject) -> Iterator[Problem]:
     for entry, step in subject.made.items():
         back = has_own(step, "rollback") or has_own(step, "resume")
         if step.effects and not step.always_run and not back:
-            yield Problem(
-                code="no-undo",
-                message=f"step '{entry}' has effects and no rollback: what it did before a "
+            yield subject.problem(
+                "no-undo",
+                f"step '{entry}' has effects and no rollback: what it did before a "
                 "failure or a kill stays",
-                origins=(subject.origin,),
+                "record with context.record_rollback before each effect, and write a rollback",
+                "or say that it only reads:  effects = False",
                 details=place_of(step),
-                ways_out=(
-                    "record with context.record_rollback before each effect, and write a rollback",
-                    "or say that it only reads:  effects = False",
-                ),
             )
 
 
@@ -120,12 +116,11 @@ def _of_action(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:
         yield _wrong_target(subject, entry, "an action: a class derived from BaseAction")
         return
     if called != entry.name:
-        yield Problem(
-            code="action-name",
-            message=f"the entry point {entry.name} leads to an action called '{called}'",
-            origins=(subject.origin,),
+        yield subject.problem(
+            "action-name",
+            f"the entry point {entry.name} leads to an action called '{called}'",
+            f"call both the same:  action_name = {entry.name!r}",
             details=(entry.value,),
-            ways_out=(f"call both the same:  action_name = {entry.name!r}",),
         )
 
 
@@ -144,25 +139,21 @@ def _of_step(subject: Subject, entry: EntryPoint) -> Iterator[Problem]:
     except InvalidStepError:
         return  # The check of the weights has it.
     if called != again:
-        yield Problem(
-            code="step-name",
-            message=f"step '{entry.name}' is called '{called[0]}' and then '{again[0]}'",
-            origins=(subject.origin,),
+        yield subject.problem(
+            "step-name",
+            f"step '{entry.name}' is called '{called[0]}' and then '{again[0]}'",
+            "a name is for anchors and journals: make it a constant",
             details=place_of(first),
-            ways_out=("a name is for anchors and journals: make it a constant",),
         )
     elif (
         entry.name not in called and not _takes_name(target) and not isinstance(first, StepWrapper)
     ):
-        yield Problem(
-            code="step-name",
-            message=f"the entry point {entry.name} leads to a step called '{called[0]}'",
-            origins=(subject.origin,),
+        yield subject.problem(
+            "step-name",
+            f"the entry point {entry.name} leads to a step called '{called[0]}'",
+            f"call both the same:  name = {entry.name!r}",
+            f"or let it answer to both:  aliases = ({entry.name!r},)",
             details=place_of(first),
-            ways_out=(
-                f"call both the same:  name = {entry.name!r}",
-                f"or let it answer to both:  aliases = ({entry.name!r},)",
-            ),
         )
 
 
@@ -175,12 +166,11 @@ def _of_others(subject: Subject) -> Iterator[Problem]:
             elif group in _UNUSABLE:
                 find, way_out = _UNUSABLE[group]
                 if why := find(entry, target):
-                    yield Problem(
-                        code="wrong-target",
-                        message=f"{entry.group} {entry.name} of {subject.origin} {why}",
-                        origins=(subject.origin,),
+                    yield subject.problem(
+                        "wrong-target",
+                        f"{entry.group} {entry.name} of {subject.origin} {why}",
+                        way_out,
                         details=(entry.value,),
-                        ways_out=(way_out,),
                     )
 
 
@@ -236,22 +226,20 @@ def _takes_name(target: Any) -> bool:
 
 
 def _wrong_target(subject: Subject, entry: EntryPoint, what: str) -> Problem:
-    return Problem(
-        code="wrong-target",
-        message=f"{entry.group} {entry.name} of {subject.origin} does not lead to {what}",
-        origins=(subject.origin,),
+    return subject.problem(
+        "wrong-target",
+        f"{entry.group} {entry.name} of {subject.origin} does not lead to {what}",
+        f'correct it in pyproject.toml, under [project.entry-points."{entry.group}"]',
         details=(entry.value,),
-        ways_out=(f'correct it in pyproject.toml, under [project.entry-points."{entry.group}"]',),
     )
 
 
 def _wrong_weight(subject: Subject, step: BaseStep[Any], message: str) -> Problem:
-    return Problem(
-        code="step-weight",
-        message=message,
-        origins=(subject.origin,),
+    return subject.problem(
+        "step-weight",
+        message,
+        "give it a share of the progress from 0.0 to 1.0:  progress_weight = 0.1",
         details=place_of(step),
-        ways_out=("give it a share of the progress from 0.0 to 1.0:  progress_weight = 0.1",),
     )
 
 

@@ -43,11 +43,10 @@ def load_order(subject: Subject) -> Iterator[Problem]:
         raise UncheckedError("; ".join(f"{name}: {why}" for name, why in unplanned.items()))
     yield from dict.fromkeys(found)
     yield from (
-        Problem(
-            code="not-planned",
-            message=f"{name} was not planned: {why}",
-            origins=(subject.origin,),
-            ways_out=("plan it in a test of yours, with its params",),
+        subject.problem(
+            "not-planned",
+            f"{name} was not planned: {why}",
+            "plan it in a test of yours, with its params",
         )
         for name, why in unplanned.items()
     )
@@ -74,15 +73,12 @@ def _unstable(subject: Subject, plans: Sequence[Plan]) -> Iterator[Problem]:
     """Yield a problem if the plans of one action differ."""
     other = next((plan for plan in plans if plan.fingerprint != plans[0].fingerprint), None)
     if other is not None:
-        yield Problem(
-            code="plan-unstable",
-            message=f"{subject.origin} plans {plans[0].action} now this way, now that",
-            origins=(subject.origin,),
+        yield subject.problem(
+            "plan-unstable",
+            f"{subject.origin} plans {plans[0].action} now this way, now that",
+            "a hook answers from its arguments alone: no counters, no clock, no sets whose "
+            "order changes",
             details=tuple(plans[0].diff(other)),
-            ways_out=(
-                "a hook answers from its arguments alone: no counters, no clock, no sets whose "
-                "order changes",
-            ),
         )
 
 
@@ -93,14 +89,11 @@ def _idle(subject: Subject, plans: Sequence[Plan]) -> Iterator[Problem]:
     names = [plan.action for plan in plans if plan.steps]
     if not packs or not names or any(_edits(plan, subject.record.id) for plan in plans):
         return
-    yield Problem(
-        code="idle-hook",
-        message=f"the hooks of {subject.origin} do nothing in {', '.join(names)}",
-        origins=(subject.origin,),
-        ways_out=(
-            "compare the names in its hooks with those of the steps:  handrail plan ACTION",
-            "or name in the contract the actions that it shapes:  actions = ...",
-        ),
+    yield subject.problem(
+        "idle-hook",
+        f"the hooks of {subject.origin} do nothing in {', '.join(names)}",
+        "compare the names in its hooks with those of the steps:  handrail plan ACTION",
+        "or name in the contract the actions that it shapes:  actions = ...",
     )
 
 
@@ -108,14 +101,11 @@ def _slow(subject: Subject, took: Mapping[str, float]) -> Iterator[Problem]:
     """Yield a problem if planning takes long: every run, listing and completion waits for it."""
     slowest = max(took, key=lambda name: took[name], default="")
     if slowest and took[slowest] >= _SLOW:
-        yield Problem(
-            code="slow-hooks",
-            message=f"planning {slowest} with {subject.origin} takes {took[slowest]:.1f} s",
-            origins=(subject.origin,),
-            ways_out=(
-                "let its hooks answer from their arguments alone, and its steps do the work",
-                "what imports take:  python -X importtime -m handrail plan ACTION",
-            ),
+        yield subject.problem(
+            "slow-hooks",
+            f"planning {slowest} with {subject.origin} takes {took[slowest]:.1f} s",
+            "let its hooks answer from their arguments alone, and its steps do the work",
+            "what imports take:  python -X importtime -m handrail plan ACTION",
         )
 
 

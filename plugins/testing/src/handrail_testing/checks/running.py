@@ -90,12 +90,11 @@ def _survives(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Prob
     except (TypeError, ValueError) as error:
         said = describe(error)
     if said:
-        yield Problem(
-            code="rollback-not-json",
-            message=f"the rollback data of step '{name}' does not survive JSON: {said}",
-            origins=(subject.origin,),
+        yield subject.problem(
+            "rollback-not-json",
+            f"the rollback data of step '{name}' does not survive JSON: {said}",
+            "record strings, numbers, lists and dicts: str(path), not path",
             details=place_of(step),
-            ways_out=("record strings, numbers, lists and dicts: str(path), not path",),
         )
 
 
@@ -115,10 +114,9 @@ def _undone(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Proble
         check_undo(step, subject.context, subject.world)
     except NotUndoneError as error:
         first, *rest = str(error).splitlines()
-        yield Problem(
-            code="not-undone" if error.times else "rollback-not-json",
-            message=first,
-            origins=(subject.origin,),
+        yield subject.problem(
+            "not-undone" if error.times else "rollback-not-json",
+            first,
             details=(*place_of(step), *(line.strip() for line in rest)),
         )
     except ValueError as error:
@@ -126,15 +124,12 @@ def _undone(subject: Subject, name: str, step: BaseStep[Any]) -> Iterator[Proble
 
 
 def _failing(subject: Subject, name: str, step: BaseStep[Any], said: str) -> Problem:
-    return Problem(
-        code="step-untried",
-        message=f"step '{name}' could not be tried: {said}",
-        origins=(subject.origin,),
+    return subject.problem(
+        "step-untried",
+        f"step '{name}' could not be tried: {said}",
+        "give the contract a context in which it succeeds",
+        f"or leave it out:  untried = ({name!r},)",
         details=place_of(step),
-        ways_out=(
-            "give the contract a context in which it succeeds",
-            f"or leave it out:  untried = ({name!r},)",
-        ),
     )
 
 
@@ -152,12 +147,11 @@ def skip_effects(subject: Subject) -> Iterator[Problem]:
         if fault.startswith("raises") and (subject.context is None or name in subject.untried):
             unasked.append(name)
             continue
-        yield Problem(
-            code="skip-effect",
-            message=f"can_skip of step '{name}' {fault}",
-            origins=(subject.origin,),
+        yield subject.problem(
+            "skip-effect",
+            f"can_skip of step '{name}' {fault}",
+            "can_skip only looks, and says True or False; do the work in execute",
             details=place_of(step),
-            ways_out=("can_skip only looks, and says True or False; do the work in execute",),
         )
     if len(unasked) == len(steps):
         raise UncheckedError(f"{unasked[0]} needs a context of its own, as a PackContract gives it")

@@ -71,6 +71,18 @@ class Subject:
         """The pack and its version."""
         return self.record.origin
 
+    def problem(
+        self, code: str, message: str, *ways_out: str, details: tuple[str, ...] = ()
+    ) -> Problem:
+        """Return a problem of the pack."""
+        return Problem(
+            code=code,
+            message=message,
+            origins=(self.origin,),
+            details=details,
+            ways_out=ways_out,
+        )
+
     @cached_property
     def packs(self) -> InstalledPacks:
         """The pack as the only installed one, always on."""

@@ -181,10 +181,9 @@ def _deaf(
 def _problem(
     subject: Subject, message: str, ways_out: Sequence[str], details: tuple[str, ...] = ()
 ) -> Problem:
-    return Problem(
-        code="in-runs",
-        message=message,
-        origins=(subject.origin,),
+    return subject.problem(
+        "in-runs",
+        message,
+        *tuple(ways_out),
         details=details,
-        ways_out=tuple(ways_out),
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 from handrail.frozen import frozen
 from handrail_export.arrow import Batch, Schema
@@ -17,13 +17,11 @@ from handrail_export.names import listed
 from handrail_export.readers import checked, plain
 from handrail_export.sources.binding import quoted
 from handrail_export.sources.source import Source
-from handrail_export.written import Form, csv_line, written
+from handrail_export.written import Form, written
 
 BATCH = 1 << 16
 """Rows in a batch."""
 
-# In a part of JSON Lines: few enough for memory where they are wide.
-_LINES = 1 << 12
 _VIEW = "handrail_source"
 _FORMAT = re.compile(r"(?i)\bformat\s+'?(\w+)")
 _FORMS: Mapping[str, Form] = {"csv": "csv", "json": "json"}
@@ -186,32 +184,6 @@ class Rows:
         report: Report = _untold if self._reader is not None else self.report
         with self._converting_errors():
             return self._engine.run(statement, self.source.values, report)
-
-    def lines(self, form: Literal["csv", "json"]) -> Generator[Any]:
-        """Yield Arrow arrays of text: each row as a line, with the break at its end.
-
-        Close it before the rows, as it looks how far the engine is.
-
-        Args:
-            form: What the lines are written as; for `csv`, what the engine's COPY writes.
-
-        Raises:
-            SourceError: The source failed, or a value does not have the type of its column.
-        """
-        row = "row"
-        while row in {each.name.casefold() for each in self.columns}:
-            row += "_"
-        if form == "csv":
-            line = csv_line({each.name: self._kinds[each.name] for each in self.columns})
-        else:
-            line = f"CAST(to_json({row}) AS VARCHAR) || chr(10)"
-        query = f"SELECT {line} AS line FROM ({self._select(form)}) AS {row}"
-        report: Report = _untold if self._reader is not None else self.report
-        with self._converting_errors():
-            batches = self._engine.batches(query, _LINES, self.source.values, report)
-            with closing(batches):
-                for batch in batches:
-                    yield batch.columns[0]
 
     def close(self) -> None:
         """Close the source. Calling it twice is harmless."""

@@ -5,7 +5,6 @@ Parquet would keep milliseconds of an interval, and no more than 53 bits of whol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from handrail_export.sources.binding import quoted
@@ -16,18 +15,6 @@ Form = Literal["columns", "csv", "json", "cells"]
 _AS_TEXT = ("interval", "time with time zone")
 _NO_CELLS = ("timestamp with time zone", "timestamp_ns", "hugeint", "uhugeint", "uuid", "time_ns")
 _FRACTIONS = ("double", "float")
-# Their text has nothing that CSV puts into quotes.
-_PLAIN = frozenset(
-    {
-        *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint"),
-        *("utinyint", "usmallint", "uinteger", "ubigint", "uhugeint"),
-        *("decimal", "float", "double", "uuid", "blob", "date", "interval"),
-        *("time", "time_ns", "time with time zone", "timestamp with time zone"),
-        *("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"),
-    }
-)
-# The engine has quotes around the last one too, with which it reads comments.
-_SPECIAL = ("','", "'\"'", "chr(10)", "chr(13)", "'#'")
 _NESTED = ("list", "array", "struct", "tuple", "map", "union")
 
 
@@ -94,26 +81,6 @@ def _map(kind: Any, value: str, form: Form, depth: int) -> str:
     packed = f"struct_pack(key := {made['key']}, value := {made['value']})"
     entries = f"list_transform(map_entries({value}), lambda {entry}: {packed})"
     return f"CASE WHEN {value} IS NOT NULL THEN map_from_entries({entries}) END"
-
-
-def csv_line(kinds: Mapping[str, Any]) -> str:
-    """Return the SQL for a row as a line of CSV, with the break at its end, as COPY writes it.
-
-    Args:
-        kinds: The columns in order, and their types before they are as `written` changes them.
-    """
-    values = [_in_csv(f"CAST({quoted(name)} AS VARCHAR)", kind) for name, kind in kinds.items()]
-    joined = ", ',', ".join(values)
-    return f"concat({joined}, chr(10))"  # Of what is NULL, it takes nothing.
-
-
-def _in_csv(text: str, kind: Any) -> str:
-    """Return the SQL for text in CSV: in quotes if it needs them, or would pass for NULL."""
-    if kind.id in _PLAIN:
-        return text
-    special = " OR ".join(f"contains({text}, {each})" for each in _SPECIAL)
-    doubled = f"""concat('"', replace({text}, '"', '""'), '"')"""
-    return f"CASE WHEN {special} OR {text} = '' THEN {doubled} ELSE {text} END"
 
 
 def _text(text: str) -> str:

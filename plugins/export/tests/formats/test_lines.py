@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 
-from handrail_export.choice import Choice
 from handrail_export.errors import ExportError
-from handrail_export.formats import find_format, tables
-from handrail_export.rows import Rows
-from handrail_export.sources.address import parse_source
-from handrail_export.sources.files import FileSource
 
 
 def test_rows_keep_their_order(here, export):
@@ -28,26 +22,6 @@ def test_rows_keep_their_order(here, export):
     export("rows.parquet", "out.csv")
     expected = "".join(f'{number},"ä\n"\n' for number in range(count))
     assert (here / "out.csv").read_text() == f"row,Row_\n{expected}"
-
-
-@pytest.mark.parametrize("name", ["csv", "jsonl"])
-def test_nothing_looks_at_the_engine_once_it_cannot_be_written(here, monkeypatch, name):
-    """Not even while the error is dealt with; the engine is closed then."""
-    parquet.write_table(pyarrow.table({"a": range(50_000)}), here / "rows.parquet")
-
-    def fail(_lines):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(tables, "_text", fail)
-    source = FileSource(parse_source("rows.parquet"))
-    rows = Rows(source, Choice(), memory=1 << 28, scratch=str(here))
-    try:
-        with pytest.raises(OSError, match="no space left") as error:
-            find_format(name).write(rows, here / "out")
-        assert error.tb is not None  # With all that its frames hold.
-        assert "handrail-export" not in {each.name for each in threading.enumerate()}
-    finally:
-        rows.close()
 
 
 @pytest.mark.parametrize("target", ["out.csv", "out.jsonl"])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +15,6 @@ from handrail_export.rows import Rows
 _GROUP_ROWS = 1 << 18
 _GROUP_BYTES = 32 << 20
 _BLOCK = 1 << 20
-_BARE = re.compile(r'[^,"\r\n#]+')  # Text without quotes in CSV.
 
 
 class ParquetFormat(RowFormat):
@@ -92,11 +90,7 @@ class CsvFormat(RowFormat):
     partitions: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
-        if partition_by:
-            return rows.copy(str(path), "FORMAT csv, HEADER true", partition_by)
-        names = (each.name for each in rows.columns)
-        head = ",".join(name if _BARE.fullmatch(name) else _in_quotes(name) for name in names)
-        return _write_lines(path, rows.lines("csv"), f"{head}\n")
+        return rows.copy(str(path), "FORMAT csv, HEADER true", partition_by)
 
     def count(self, path: Path) -> int:
         lines, inside = 0, False
@@ -121,37 +115,9 @@ class JsonlFormat(RowFormat):
     partitions: ClassVar[bool] = True
 
     def write(self, rows: Rows, path: Path, partition_by: Sequence[str] = ()) -> int:
-        if partition_by:
-            return rows.copy(str(path), "FORMAT json, FILE_EXTENSION 'jsonl'", partition_by)
-        return _write_lines(path, rows.lines("json"))
+        options = ", FILE_EXTENSION 'jsonl'" if partition_by else ""
+        return rows.copy(str(path), f"FORMAT json{options}", partition_by)
 
     def count(self, path: Path) -> int:
         with open(path, "rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
-
-
-def _write_lines(path: Path, parts: Generator[Any], head: str = "") -> int:
-    """Write lines to a new file, below its head; return how many there are.
-
-    The engine's COPY would collect the lines of many rows, to write them in order.
-    """
-    count = 0
-    with closing(parts), open(path, "xb") as file:
-        file.write(head.encode())
-        for lines in parts:
-            file.write(_text(lines))
-            count += len(lines)
-    return count
-
-
-def _in_quotes(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
-
-
-def _text(lines: Any) -> memoryview:
-    """Return all text of a column of Arrow as it lies there, one after the other."""
-    _, offsets, text = lines.buffers()
-    wide = import_module("pyarrow").types.is_large_string(lines.type)
-    places = memoryview(offsets).cast("q" if wide else "i")
-    return memoryview(text)[places[lines.offset] : places[lines.offset + len(lines)]]

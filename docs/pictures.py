@@ -337,7 +337,7 @@ def web(stage: Stage) -> None:
     ):
         assert page.stdout is not None
         address = page.stdout.readline().strip()
-        stage.shot("web", address, width=960, height=620, act=lambda page: runs(page, 4))
+        stage.shot("web", address, width=1200, height=560, act=lambda page: runs(page, 4))
         stage.shot("web-run", address, width=960, height=900, act=lambda page: run(page, 4))
 
 
@@ -352,6 +352,7 @@ def run(page: Page, number: int) -> None:
     page.get_by_role("link", name=str(number), exact=True).first.click()
     page.get_by_text("transcode").first.wait_for()
     page.locator("#connection[data-state=live]").wait_for()
+    page.evaluate("document.activeElement.blur()")
 
 
 def closed(page: Page) -> None:

@@ -407,9 +407,8 @@ def test_packs_use_public_names_only(root: Path) -> None:
     assert wrong == []
 
 
-# How many names of the kernel each built-in imports that are not public, nor of a few modules that
-# all share: rows, their damage, and what writes and trusts files. A number only falls.
-NOT_PUBLIC = {"cli": 0, "project": 0, "records": 0, "sqlite": 0}
+# What the built-ins share with the kernel besides: rows, their damage, and what writes and trusts
+# files.
 SHARED = tuple(
     f"handrail.{module}."
     for module in (
@@ -419,9 +418,9 @@ SHARED = tuple(
 )
 
 
-@pytest.mark.parametrize(("name", "most"), NOT_PUBLIC.items())
-def test_built_ins_use_public_names(name: str, most: int) -> None:
-    """A built-in could be a pack, were it not for these."""
+@pytest.mark.parametrize("name", ["cli", "project", "records", "sqlite"])
+def test_built_ins_use_public_names_only(name: str) -> None:
+    """A built-in could be a pack, but for what it shares with the kernel."""
     allowed = (*PUBLIC, *SHARED, "handrail.builtin.")
     public = public_names()
     private = {
@@ -431,8 +430,7 @@ def test_built_ins_use_public_names(name: str, most: int) -> None:
         and each.module.startswith("handrail.")
         and not (each.module.startswith(allowed) or each.module in public)
     }
-    assert len(private) <= most, sorted(private)
-    assert len(private) == most, "write the smaller number"
+    assert sorted(private) == []
 
 
 def test_no_file_is_named_after_nothing() -> None:

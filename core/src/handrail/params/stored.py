@@ -240,11 +240,12 @@ def _entries(
     prefix: KeyPath = (),
 ) -> Iterator[_Entry]:
     """Yield the entry of each field of `params`."""
+    secrets = secret_fields(model)
     for name, info in fields_of(model).items():
         path = (*prefix, *paths_of(model, name)[0])
         value, given = values.get(name), getattr(params, name, None)
         inner, is_set = model_in(info.annotation), name in set_here
-        if name in secret_fields(model):
+        if name in secrets:
             variable = variable_of(action, path, info)
             stored = value if is_set else None
             yield _Entry(path, given, stored, variable, is_set, differs=False)

@@ -56,7 +56,6 @@ with lazy_imports(__name__):
     from handrail.plan.edits import Insertion as Insertion
     from handrail.plan.edits import Limiting as Limiting
     from handrail.plan.edits import Removal as Removal
-    from handrail.plan.edits import Replacement as Replacement
     from handrail.plan.edits import Wrapping as Wrapping
     from handrail.plan.plan import Group as Group
     from handrail.plan.rules import CheckedRun as CheckedRun

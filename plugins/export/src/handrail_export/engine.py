@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -112,18 +112,15 @@ class Engine:
         with self._converting_errors(), self._watched(report):
             return int(self._connection.execute(statement, list(values) or None).fetchone()[0])
 
-    def batches(
-        self, query: str, size: int, values: Values = (), report: Report | None = None
-    ) -> Generator[Any]:
+    def batches(self, query: str, size: int, values: Values = ()) -> Generator[Any]:
         """Yield the rows of a query as Arrow batches of up to `size` rows.
 
         Args:
             query: The query.
             size: The maximum number of rows in a batch.
             values: The values of its places `$1`, `$2`...
-            report: Called with `(done, 100)` from time to time.
         """
-        with self._converting_errors(), self._watched(report) if report else nullcontext():
+        with self._converting_errors():
             found = self._connection.sql(query, params=list(values) or None)
             yield from found.to_arrow_reader(size)
 

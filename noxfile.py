@@ -79,7 +79,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = True
 # Cheap ones first, and pytest's closing lines last.
-nox.options.sessions = ["lint", "docs", "typing", "views", "lowest", "tests"]
+nox.options.sessions = ["lint", "docs", "typing", "lowest", "tests"]
 
 
 def project(package: Path) -> dict[str, Any]:

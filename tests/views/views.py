@@ -101,7 +101,7 @@ SHEET = """<!doctype html><title>Views</title><style>
   body { display: flex; flex-wrap: wrap; gap: 8px; margin: 8px; font: 12px sans-serif }
   a { width: var(--wide); overflow-wrap: anywhere; color: #222; background: #ddd }
   .wrong-True { outline: 3px solid red }
-  img { display: block; width: 100%; height: 380px; object-fit: cover; object-position: top }
+  img { display: block; width: 100%; max-height: 380px; object-fit: cover; object-position: top }
 </style>"""
 
 

@@ -55,6 +55,14 @@ def writes_again(context):
     print("3 of 3")
 
 @step
+def writes_parts(context):
+    print("whole 1\\nwhole 2\\nwhole 3")
+    print("a part", end="", flush=True)
+    print(" and its end")
+    time.sleep(0.11)
+    context.set_progress(1, 2)
+
+@step
 def looks(context):
     stdout, stderr = sys.stdout, sys.stderr
     Path("seen").write_text(repr([
@@ -112,6 +120,7 @@ asking = action("asking", [asks])
 guarded = action("guarded", [asks_for_a_secret])
 rewriting = action("rewriting", [writes_again])
 looking = action("looking", [looks])
+beside = action("beside", [parallel("both", [[writes_parts], [in_lane("a")], [in_lane("b")]])])
 counting = action("counting", [counts])
 halving = action("halving", [half])
 
@@ -250,6 +259,18 @@ def test_a_line_that_a_step_writes_again_is_shown_at_once(at: At, folder: Path) 
         assert run.end() == 0
         assert run.screen[1] == "3 of 3"
         assert run.screen[2].startswith(" ✓ writes_again")
+
+
+def test_what_stands_above_lanes_stays_there(at: At, folder: Path) -> None:
+    """Also when their lines come back after a line that was written in parts."""
+    for name in "ab":
+        os.mkfifo(folder / name)
+    with at("beside") as run:
+        for name in "ab":
+            (folder / name).write_text("")
+        assert run.end() == 0
+        written = [line for line in run.screen if line.startswith(("whole", "a part"))]
+        assert written == ["whole 1", "whole 2", "whole 3", "a part and its end"]
 
 
 def test_the_streams_are_what_they_were(at: At, folder: Path) -> None:

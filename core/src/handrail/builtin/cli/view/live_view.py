@@ -181,7 +181,8 @@ class LiveBlock:
         self._terminal = Terminal(
             file=cast("TextIO", out), force_terminal=True, color_system=None, legacy_windows=False
         )
-        self._live = Live(
+        self._make = partial(
+            Live,
             self,
             console=self._terminal,
             auto_refresh=False,
@@ -189,6 +190,7 @@ class LiveBlock:
             redirect_stderr=False,
             transient=True,
         )
+        self._live = self._make()
         self._keyboard = Keyboard(console.err)
         self._streams = [self._replaced(name) for name in ("stdout", "stderr", "stdin")]
         self._start()
@@ -271,12 +273,15 @@ class LiveBlock:
 
     def _start(self) -> None:
         if not (self._live.is_started or self._in_child):
+            self._live = self._make()  # One that was stopped goes over what was written since.
             self._live.start()
             self._terminal.show_cursor()  # It would stay hidden after a kill -9.
 
     def _stop(self) -> None:
-        if not self._in_child:
+        if self._live.is_started and not self._in_child:
+            self._mend()
             self._live.stop()
+            self._drawn = []
 
     @property
     def _in_child(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -265,6 +266,28 @@ def test_no_figure_is_cut(on_terminal: OnTerminal, width: int, gone: list[str]) 
     assert not [part for part in gone if part in line]
     if width >= 80:
         assert set(parts[1:]) <= set(found)
+
+
+def test_threads_that_print_lose_nothing(on_terminal: OnTerminal) -> None:
+    """Also where each writes parts of lines."""
+    view, before = on_terminal(), sys.getswitchinterval()
+    shared = sys.stderr
+
+    def write() -> None:
+        for number in range(20_000):
+            shared.write("part;" if number % 50 else "end;\n")
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    view.view.close()
+    assert view.err.getvalue().count(";") == 80_000
 
 
 def test_a_step_begins_anew(on_terminal: OnTerminal) -> None:

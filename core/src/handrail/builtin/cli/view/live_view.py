@@ -296,7 +296,7 @@ class LiveBlock:
             if name == "stdin" and stream.isatty():
                 shared = _Read(stream, self.hold)
             elif stream is self._console.err or stream.isatty():
-                shared = _Written(stream, partial(self.write, stream))
+                shared = _Written(stream, partial(self.write, stream), self._alone)
         setattr(sys, name, shared)
         hand_over(stream, cast("TextIO", shared))
         return name, stream, shared
@@ -308,11 +308,18 @@ class _Written:
     Args:
         stream: The stream.
         write: Writes a text to it.
+        alone: Returns the lock of all that is written.
     """
 
-    def __init__(self, stream: TextIO, write: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        write: Callable[[str], None],
+        alone: Callable[[], AbstractContextManager[object]],
+    ) -> None:
         self._stream = stream
         self._write = write
+        self._alone = alone
         self._open = ""
 
     def __getattr__(self, name: str) -> Any:
@@ -320,11 +327,12 @@ class _Written:
 
     def write(self, text: str) -> int:
         """Write the lines that have an end, and keep the rest until then."""
-        whole, end, self._open = (self._open + text).rpartition("\n")
-        if end:
-            self._write(whole + end)
-        if "\r" in self._open:
-            self.flush()  # As at a terminal: it is a line that is written again and again.
+        with self._alone():
+            whole, end, self._open = (self._open + text).rpartition("\n")
+            if end:
+                self._write(whole + end)
+            if "\r" in self._open:
+                self.flush()  # As at a terminal: it is a line that is written again and again.
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -333,9 +341,10 @@ class _Written:
 
     def flush(self) -> None:
         """Write what was kept."""
-        text, self._open = self._open, ""
-        if text:
-            self._write(text)
+        with self._alone():
+            text, self._open = self._open, ""
+            if text:
+                self._write(text)
 
 
 class _Read:

@@ -42,6 +42,7 @@ def leaves_a_line_open(context):
 @step
 def asks(context):
     print("it was", input("what is it? "))
+    print("and", next(sys.stdin), end="")
 
 @step
 def asks_for_a_secret(context):
@@ -236,8 +237,11 @@ def test_a_question_of_a_step_can_be_answered(at: At) -> None:
     with at("asking") as run:
         run.wait_for("what is it")
         run.type("a lamp\n")
+        run.wait_for("it was")
+        run.type("a key\n")
         assert run.end() == 0
-        assert run.screen[1:3] == ["what is it? a lamp", "it was a lamp"]
+        told = ["what is it? a lamp", "it was a lamp", "a key", "and a key"]
+        assert [line for line in run.screen[1:] if "▸" not in line][:4] == told
 
 
 def test_nothing_is_drawn_while_a_secret_is_typed(at: At) -> None:

@@ -363,6 +363,10 @@ class _Read:
         self._hold()
         return iter(self._stream)
 
+    def __next__(self) -> str:
+        self._hold()
+        return next(self._stream)
+
 
 class Keyboard:
     """The keyboard of a terminal, which shows no `^C` in what is drawn until this is closed.

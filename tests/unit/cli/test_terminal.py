@@ -85,6 +85,8 @@ def half(context):
 
 def child(number):
     print("child", number)
+    os.dup2(os.open("children.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+    print("redirected", number)
 
 @step
 def forks(context):
@@ -287,12 +289,15 @@ def test_the_streams_are_what_they_were(at: At, folder: Path) -> None:
     assert (folder / "after").read_text() == "(True, True, True)"
 
 
-def test_forked_processes_leave_the_line_to_their_parent(at: At) -> None:
+def test_forked_processes_leave_the_line_to_their_parent(at: At, folder: Path) -> None:
+    """And write where their descriptors lead."""
     with at("forking") as run:
         assert run.end() == 0
         both = [line for n in range(5) for line in (f"child {n}", f"   · joined number={n}")]
         assert run.screen[1:-2] == both
         assert run.screen[-2].startswith(" ✓ forks")
+    redirected = "".join(f"redirected {number}\n" for number in range(5))
+    assert (folder / "children.txt").read_text() == redirected
 
 
 def test_what_children_write_stays_whole(at: At) -> None:

@@ -231,11 +231,12 @@ class LiveBlock:
     def write(self, stream: TextIO, text: str) -> None:
         """Write what a step has written to a stream."""
         with self._alone():
-            if text.endswith("\n") and not self._within_line:
+            if text.endswith("\n") and not (self._within_line or self._in_child):
                 self._above(text)
                 return
-            self._stop()
-            stream.write(text)
+            if not self._within_line:
+                self._stop()
+            stream.write(text)  # Whose descriptor may lead elsewhere in a child.
             stream.flush()
             self._within_line = not text.endswith("\n")
             if not self._within_line:
@@ -278,7 +279,9 @@ class LiveBlock:
             self._terminal.show_cursor()  # It would stay hidden after a kill -9.
 
     def _stop(self) -> None:
-        if self._live.is_started and not self._in_child:
+        if self._in_child:
+            self._console.write_err("\r\x1b[J")  # Where its parent was when it forked.
+        elif self._live.is_started:
             self._mend()
             self._live.stop()
             self._drawn = []

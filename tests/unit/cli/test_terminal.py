@@ -14,7 +14,7 @@ from terminals import AtTerminal, Screen
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 TALKING = """
-import getpass, logging, multiprocessing, os, subprocess, sys, time
+import getpass, logging, multiprocessing, os, subprocess, sys, termios, time
 from pathlib import Path
 from handrail import action, parallel, step
 
@@ -47,6 +47,14 @@ def asks(context):
 @step
 def asks_for_a_secret(context):
     getpass.getpass("the key? ")
+
+@step
+def writes_without_an_echo(context):
+    modes = termios.tcgetattr(0)
+    termios.tcsetattr(0, termios.TCSANOW, [*modes[:3], modes[3] & ~termios.ECHO, *modes[4:]])
+    print("meanwhile")
+    termios.tcsetattr(0, termios.TCSANOW, modes)
+    Path("go").read_text()
 
 @step
 def writes_again(context):
@@ -121,6 +129,7 @@ talking = action("talking", [talks])
 open_line = action("open_line", [leaves_a_line_open, talks])
 asking = action("asking", [asks])
 guarded = action("guarded", [asks_for_a_secret])
+unechoed = action("unechoed", [writes_without_an_echo])
 rewriting = action("rewriting", [writes_again])
 looking = action("looking", [looks])
 beside = action("beside", [parallel("both", [[writes_parts], [in_lane("a")], [in_lane("b")]])])
@@ -254,6 +263,14 @@ def test_nothing_is_drawn_while_a_secret_is_typed(at: At) -> None:
         assert run.end() == 0
         assert "a lamp" not in run.shown
         assert "the key?" in run.screen
+
+
+def test_what_moves_comes_back_after_something_was_printed_meanwhile(at: At, folder: Path) -> None:
+    os.mkfifo(folder / "go")
+    with at("unechoed") as run:
+        run.wait_for("meanwhile[^▸]*▸ writes_without")
+        (folder / "go").write_text("")
+        assert run.end() == 0
 
 
 def test_a_line_that_a_step_writes_again_is_shown_at_once(at: At, folder: Path) -> None:

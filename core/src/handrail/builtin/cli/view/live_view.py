@@ -259,6 +259,7 @@ class LiveBlock:
         if self._in_child or not self._keyboard.ours():
             self._stop()
             self._console.write_err(f"\r\x1b[J{text}")
+            self._start()  # To be drawn once the terminal is ours again.
             return
         self._start()
         self._mend()

@@ -145,7 +145,8 @@ def test_a_report_can_be_read_without_seeing_it_and_without_a_mouse(kind: str) -
 
 def test_items_cost_nothing_in_a_report() -> None:
     """Of 100,000 their numbers are there, the first that failed, and a way to the rest."""
-    failures = [{"item": place, "error": "boom", "traceback": "b"} for place in range(20)]
+    traceback = '  File "steps.py", line 9, in <lambda>\n' * 1_000
+    failures = [{"item": place, "error": "boom", "traceback": traceback} for place in range(20)]
     items = {"done": 90_000, "failed": 10_000, "begun": 0, "undone": 0, "left": 0}
     few = {**items, "done": 9, "failed": 1, "failures": failures[:1]}
     many = {**items, "failures": failures}

@@ -305,6 +305,23 @@ def test_tables_of_markdown_are_tables() -> None:
     assert list(table.all("b", "img")) == []
 
 
+def test_a_text_after_a_link_is_not_taken_for_its_password() -> None:
+    """Hiding it would leave the link, and its attribute, open."""
+    text = "[docs][1],me@x.example\n\n[1]: http://host:8080"
+    notes = attached("notes", "markdown", {"text": text})
+    html = document(shown(step("fit", attachments=[notes])))
+    assert '<a href="http://host:8080">docs</a>,me@x.example' in html
+
+
+def test_columns_of_numbers_in_markdown_need_no_style() -> None:
+    """The policy of a document refuses each that is not in its stylesheet."""
+    notes = attached("notes", "markdown", {"text": "| a | b |\n|---|--:|\n| x | 1 |"})
+    top = read(document(shown(step("fit", attachments=[notes]))))
+    assert not [each for each in top.all() if "style" in each.attributes]
+    [number] = [each for each in top.all("td") if each.words == "1"]
+    assert number.attributes["class"] == "number"
+
+
 def test_the_result_and_what_is_attached_are_named_where_the_outcome_is() -> None:
     notes = attached("notes", "markdown", {"text": "x"})
     result = {"accuracy": 0.94, "model": "digits.onnx"}

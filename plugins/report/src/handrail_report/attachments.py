@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -134,11 +135,17 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def markdown(source: str) -> Markup:
     """Return Markdown as HTML; what looks like HTML is shown as it was written."""
     tokens = _parser().parse(shown_text(source))
-    for token in tokens:
+    for token in chain(tokens, *(token.children or () for token in tokens)):
+        # Once more, as a text can name each character by its number; not in HTML, where a password
+        # could seem to go on behind the end of an address.
+        token.content, token.info = shown_text(token.content), ""
+        token.attrs = {name: shown_text(value) for name, value in token.attrs.items()}
+        # The policies of reports and pages refuse styles.
+        if token.attrs.pop("style", "") == "text-align:right":
+            token.attrs["class"] = "number"
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(int(token.tag[1:]) + _LEVEL, 6)}"
-    # Once more, as a text can name each character by its number.
-    return Markup(shown_text(_parser().renderer.render(tokens, _parser().options, {})))
+    return Markup(_parser().renderer.render(tokens, _parser().options, {}))
 
 
 @cache

@@ -283,6 +283,24 @@ def test_a_page_finds_its_way_back_when_the_server_starts_again(
     says(page, "meanwhile")
 
 
+def test_a_tab_that_was_sent_away_and_let_in_again_has_one_stream(
+    tabs: Tabs, serve: Callable[..., Server]
+) -> None:
+    """The try that it had put off finds a stream that is open, and leaves it alone."""
+    page = tabs.open(serve().address)
+    says(page, "live")
+    page.evaluate(HIDE, True)
+    page.route("**/live?*", lambda route: route.fulfill(status=204))
+    page.evaluate(HIDE, False)
+    says(page, "does not know this browser")
+    page.evaluate(HIDE, True)
+    page.unroute("**/live?*")
+    page.evaluate(HIDE, False)
+    says(page, "live")
+    page.wait_for_timeout(5_500)
+    assert tabs.streams() == 1
+
+
 def test_a_run_is_rolled_back_through_the_page(
     tabs: Tabs, serve: Callable[..., Server], project: Path
 ) -> None:

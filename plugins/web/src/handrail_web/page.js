@@ -176,7 +176,7 @@
   }
 
   function again() {
-    if (!source) return;
+    if (source?.readyState !== EventSource.CLOSED) return; // Hidden, or seen again, meanwhile.
     source = null;
     start();
   }

@@ -231,6 +231,21 @@ def test_a_search_in_logs_goes_on_while_they_grow(
     assert (page.locator("#logs .log").text_content() or "").count("sent") == 5
 
 
+def test_a_log_that_a_link_has_opened_stays_open(
+    tabs: Tabs, serve: Callable[..., Server], journal: Journal
+) -> None:
+    number = journal.add([planned("scan")], started("scan"), dead=False)
+    (owned,) = journal.opened[0]._owned
+    owned.keep([logged(1, 2, 3)])
+    owned.write([done("scan")])
+    first = tabs.open(serve().address)
+    page = tabs.open(f"{root_of(first)}/runs/{number}#log-scan-2")
+    says(page, "live")
+    owned.write([RunChange(outcome="completed")])
+    says(page, f"✓ run {number}")
+    assert page.locator("#log-scan-2").is_visible()
+
+
 def test_what_one_does_with_a_page_is_kept_while_it_changes(
     tabs: Tabs, serve: Callable[..., Server], journal: Journal
 ) -> None:

@@ -17,7 +17,8 @@
   });
 
   function isKept(element, name) {
-    return name === "open" && element.nodeName === "DETAILS" && touched.has(element);
+    if (name !== "open" || element.nodeName !== "DETAILS") return false;
+    return touched.has(element) || element.querySelector(":target") !== null;
   }
 
   function merge(old, made) {

@@ -335,11 +335,12 @@ def test_the_result_and_what_is_attached_are_named_where_the_outcome_is() -> Non
     assert [each.words for each in outcome.all("a")] == ["notes"]
 
 
-def test_equal_states_are_no_row_of_a_comparison() -> None:
-    runs = [shown(step("a"), id=number, took=float(number)) for number in (1, 2)]
+def test_what_is_equal_is_no_row_of_a_comparison() -> None:
+    steps = [step("a", metrics={"loss": curve("loss"), "best": curve("best", n)}) for n in (1, 9)]
+    runs = [shown(each, id=n, took=float(n)) for n, each in enumerate(steps, 1)]
     html = document({"runs": runs, "differs": comparison_of(runs)})
     heads = [each.words for each in read(html).all("th") if each.attributes.get("scope") == "row"]
-    assert heads == ["started", "took"]
+    assert heads == ["started", "took", "best"]
 
 
 def test_known_secrets_are_in_no_view() -> None:

@@ -29,7 +29,11 @@ def compare_sections(shown: Shown, *, link: Link | None = None) -> dict[str, Mar
         link: Returns the address of the page of a run; None where there is none.
     """
     runs, differs = [each["run"] for each in shown["runs"]], shown["differs"]
-    kinds = {kind: list(part(differs, kind).items()) for kind in _KINDS}
+    # Metrics are told also where they are the same.
+    kinds = {
+        kind: [row for row in part(differs, kind).items() if row[1].count(row[1][0]) < len(runs)]
+        for kind in _KINDS
+    }
     kinds["steps"] = [
         (name, list(zip(each["state"], each["took"], strict=True)))
         for name, each in part(differs, "steps").items()

@@ -188,6 +188,22 @@ def test_long_logs_and_wide_sweeps_are_cut_and_say_so() -> None:
     assert "best accuracy" in read(wide).words
 
 
+def test_lines_of_logs_have_room_for_their_addresses() -> None:
+    log = [line(number, "ok", n=1) for number in range(1, 1_001)]
+    names = [f"transfer_files_to_the_target_{place}" for place in range(20)]
+    html = document(shown(*(step(name, "done", span(0, 1), log=log) for name in names)))
+    assert len(html.encode()) < 400_000
+
+
+def test_of_many_steps_to_look_at_the_last_is_shown() -> None:
+    """It is where the run failed."""
+    steps = [step(f"step_{place}", "done", span(0, 1), attempts=2) for place in range(300)]
+    steps[-1] = step("broken", "failed", span(1, 2), error="boom")
+    html = document(shown(*steps, state="failed (kept)", outcome="failed", cause="broken"))
+    assert "the run failed here" in html
+    assert "and 150 more steps" in html
+
+
 def test_many_metrics_are_cut_and_say_so() -> None:
     metrics = {f"metric_{place}": curve("loss") for place in range(300)}
     html = document(shown(step("fit", "done", span(0, 1), metrics=metrics)))

@@ -17,8 +17,10 @@ _MOST, _FIRST = 150, 20  # Steps that are shown; those even if nothing is to be 
 _KEYS = 3
 _EVIDENCE = 1.0  # Seconds of work before a rate and a time left are told.
 
-_ROOM = 120_000
-"""Letters of all lines together; a step that failed comes first."""
+_ROOM = 200_000
+"""Letters of all lines together, and of their addresses; a step that failed comes first."""
+
+_MARKUP = 45  # Letters around a line, besides the name of its step.
 
 _LINE = 600  # Letters of one line.
 _BAD = ("error", "fail", "fatal", "critical", "exception")
@@ -171,19 +173,20 @@ def logs_of(steps: Sequence[Shown]) -> list[dict[str, Any]]:
     """
     logging = [step for step in steps if step.get("log")]
     urgent = sorted(logging, key=lambda step: not step.get("error"))
-    rooms = _rooms([step["log"] for step in urgent])
+    rooms = _rooms(urgent)
     shown = {step["name"]: _log(step, room) for step, room in zip(urgent, rooms, strict=True)}
     return [shown[step["name"]] for step in logging]
 
 
-def _rooms(logs: Sequence[Sequence[Shown]]) -> list[int]:
-    """Return how many lines of each log there is room for, the most urgent first."""
+def _rooms(steps: Sequence[Shown]) -> list[int]:
+    """Return how many lines of the log of each step there is room for, the most urgent first."""
     room = _ROOM
     rooms: list[int] = []
-    for place, log in enumerate(logs, 1):
+    for place, step in enumerate(steps, 1):
         # Half of what is left for one, so that something is shown of each.
-        share = room if place == len(logs) else room // 2
-        ends = list(accumulate(len(_written(line)) + 1 for line in log))
+        share = room if place == len(steps) else room // 2
+        around = len(step["name"]) + _MARKUP
+        ends = list(accumulate(len(_written(line)) + around for line in step["log"]))
         rooms.append(bisect_right(ends, share))
         room -= max(ends[: rooms[-1]], default=0)
     return rooms

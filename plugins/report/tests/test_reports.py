@@ -208,7 +208,15 @@ def test_many_metrics_are_cut_and_say_so() -> None:
     metrics = {f"metric_{place}": curve("loss") for place in range(300)}
     html = document(shown(step("fit", "done", span(0, 1), metrics=metrics)))
     assert len(html.encode()) < 500_000
-    assert "and 276 more curves" in html
+    assert "and 276 more plots" in html
+    splits = {
+        f"{split}_{place}": {"points": [[n, at(n), n * 1.37] for n in range(1, 1_001)]}
+        for place in range(24)
+        for split in ("train", "val", "test")
+    }
+    html = document(shown(step("fit", "done", span(0, 1), metrics=splits)))
+    assert len(html.encode()) < 500_000
+    assert "and 16 more plots" in html
 
 
 def test_what_is_waited_worked_and_undone_differs_by_more_than_colour() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from markupsafe import Markup
@@ -17,6 +18,8 @@ from handrail_report.charts import plan_picture, plot
 from handrail_report.shown import Link, Shown, part, short_number
 from handrail_report.steps import logs_of, progress_of, steps_table
 from handrail_report.templates import report_templates
+
+_MOST_CURVES, _SERIES = 24, 6  # Curves that are drawn, and those of one plot.
 
 # What a name says besides what was measured: `val_loss` is drawn with `loss`.
 _SPLITS = ("train", "training", "val", "valid", "validation", "test", "eval", "dev")
@@ -99,12 +102,15 @@ def metrics_of(steps: Sequence[Shown]) -> dict[str, Any]:
     for step, name, metric in known:
         if is_curve(metric):
             curves.setdefault((step, _kind(name)), {})[name] = metric
+    ends = list(accumulate(min(len(some), _SERIES) for some in curves.values()))
+    drawn = list(curves.items())[: bisect_right(ends, _MOST_CURVES)]
     return {
         "rows": [list(_row(*each)) for each in known],
         "plots": [
             (kind if len(some) > 1 else next(iter(some)), step, _plot(some))
-            for (step, kind), some in curves.items()
+            for (step, kind), some in drawn
         ],
+        "left": len(curves) - len(drawn),
     }
 
 

@@ -17,9 +17,6 @@ from handrail_report import Templates, page, stylesheet
 
 ADDRESSES = re.compile(r"(?:href|src|action|formaction|poster|cite)=\"\{\{([^}]*)\}\}")
 
-# The path below which a server has all its pages is its own.
-FILTER = re.compile(r"^ root $|\|\s*(?:address|picture|as_file\(media\))\s*$")
-
 
 @pytest.fixture
 def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Templates:

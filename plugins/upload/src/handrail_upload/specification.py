@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
@@ -19,6 +20,7 @@ from pydantic import (
     Field,
     StrictBool,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -29,30 +31,45 @@ from handrail_upload.errors import SpecificationError
 
 _MOST_BYTES = 1024 * 1024
 _EXTENSION = re.compile(r"(\.[^\s./\\*?]+)+")
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*((?:[kmgt]i?)?b)", re.ASCII | re.IGNORECASE)
 _EXAMPLE = '[files.image] with extensions = [".jpg"]'
+# What pydantic says in words of Python, by the type of the error.
+_SAID = {
+    "bool_type": "has to be true or false",
+    "dict_type": "has to be a table",
+    "missing": "there are no roles",
+    "model_type": "has to be a table",
+    "string_type": "has to be text",
+    "too_short": "there are no roles",
+    "tuple_type": 'has to be a list, such as [".jpg", ".png"]',
+}
 
 
 def _extension(text: str) -> str:
     extension = f".{text.lower().removeprefix('.')}"
     if not _EXTENSION.fullmatch(extension):
-        raise ValueError('that is no extension, such as ".jpg"')
+        raise ValueError(f'{text!r} is no extension, such as ".jpg"')
     return extension
 
 
 def _folder(name: str) -> str:
     if not name.strip() or name in (".", "..") or "/" in name:
-        raise ValueError('that is not one folder, such as "images"')
+        raise ValueError(f'{name!r} is not one folder, such as "images"')
     return name
 
 
-def _size(given: object) -> object:
-    if isinstance(given, bool) or not isinstance(given, int | str):
-        raise ValueError('a size is bytes, or text such as "20 MB"')
-    return given
+def _size(given: object) -> int:
+    # pydantic's ByteSize takes the beginning of a text: "1,000 MB" would be 1 byte.
+    match = _SIZE.fullmatch(given.strip()) if isinstance(given, str) else None
+    if match:
+        return int(Decimal(match[1]) * int(ByteSize.byte_sizes[match[2].lower()]))
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+        return given
+    raise ValueError(f'{given!r} is no size, which is bytes, or text such as "20 MB"')
 
 
 Extension = Annotated[str, AfterValidator(_extension)]
-Size = Annotated[ByteSize, BeforeValidator(_size), Field(ge=0)]
+Size = Annotated[int, BeforeValidator(_size)]
 
 
 class FileRole(BaseModel):
@@ -79,17 +96,25 @@ class FileRole(BaseModel):
     folder: Annotated[str, AfterValidator(_folder)] | None = None
     suffix: str = Field(default="", pattern="^[^/]*$")
 
+    @field_validator("extensions", mode="before")
+    @classmethod
+    def _some_named(cls, extensions: Any) -> Any:
+        if extensions == []:  # In a file; code may give an empty set.
+            raise ValueError("is empty; leave it out to allow any")
+        return extensions
+
     @field_validator("extensions")
     @classmethod
     def _sorted(cls, extensions: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(extensions)))
 
-    @model_validator(mode="after")
-    def _some_fit(self) -> Self:
-        least, most = self.min_size, self.max_size
+    @field_validator("max_size")
+    @classmethod
+    def _some_fit(cls, most: int | None, read: ValidationInfo) -> int | None:
+        least = read.data.get("min_size")
         if least is not None and most is not None and least > most:
-            raise ValueError("min_size is more than max_size, so that no file fits")
-        return self
+            raise ValueError("is less than min_size, so that no file fits")
+        return most
 
     @property
     def home(self) -> str:
@@ -168,19 +193,30 @@ class Specification(BaseModel):
             return files
         named = dict(cast("Mapping[str, Any]", files))
         for name, role in named.items():
-            if isinstance(role, Mapping) and "name" not in role:
-                named[name] = {**role, "name": name}
+            if isinstance(role, Mapping):
+                named[name] = {"name": name, **role}
         return named
+
+    @field_validator("files")
+    @classmethod
+    def _under_its_name(cls, files: dict[str, FileRole]) -> dict[str, FileRole]:
+        for name, role in files.items():
+            if role.name != name:
+                raise ValueError(f"the role {name} has another name, {role.name}; leave that out")
+        return files
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        for first, second in combinations(self.roles, 2):
-            if first.home == second.home and first.overlaps(second):
-                raise ValueError(
-                    f"files.{first.name} and files.{second.name} share the folder {first.home!r}, "
-                    "and nothing tells their files apart: give each a folder, a suffix or "
-                    "extensions of its own"
-                )
+        alike = [
+            f"files.{first.name} and files.{second.name} share the folder {first.home!r}"
+            for first, second in combinations(self.roles, 2)
+            if first.home == second.home and first.overlaps(second)
+        ]
+        if alike:
+            raise ValueError(
+                f"{', '.join(alike)}, and nothing tells their files apart: give each a folder, a "
+                "suffix or extensions of its own"
+            )
         return self
 
     @property
@@ -301,7 +337,8 @@ def read_specification(path: Path) -> Specification:
     Raises:
         SpecificationError: The file cannot be read or is malformed; with line or key.
     """
-    parse = {".toml": tomllib.loads, ".json": json.loads}.get(path.suffix.lower())
+    parsers: dict[str, Callable[[str], object]] = {".toml": tomllib.loads, ".json": _json}
+    parse = parsers.get(path.suffix.lower())
     if parse is None:
         raise SpecificationError(
             f"{path}: a specification is .toml or .json, not {path.suffix or 'without extension'}",
@@ -325,13 +362,27 @@ def read_specification(path: Path) -> Specification:
     return Specification.from_dict(table, source=str(path))
 
 
+def _json(text: str) -> object:
+    return json.loads(text, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name} is there twice in one object")
+        found[name] = value
+    return found
+
+
 def _told(loc: Sequence[int | str], kind: str, message: str) -> str:
     path = ".".join(map(str, loc))
     if kind == "extra_forbidden":
-        known = (FileRole if len(loc) > 1 else Specification).model_fields
+        # The name of a role is its key in the file.
+        known = [*FileRole.model_fields][1:] if len(loc) > 1 else [*Specification.model_fields]
         hint = did_you_mean(str(loc[-1]), known) or f"known here: {', '.join(known)}"
         return f"there is no key {path}; {hint}"
-    said = message.removeprefix("Value error, ")
+    said = _SAID.get(kind) or message.removeprefix("Value error, ")
     return f"{path}: {said}" if path else said
 
 

@@ -87,6 +87,7 @@ def test_json(specification: Read) -> None:
         ('"0.1GB"', 100_000_000),
         ('" 2 gib "', 2 * 1024**3),
         ('"1 TB"', 10**12),
+        ('"1.001 MB"', 1_001_000),
         ('"1 MiB"', 1024**2),
     ],
 )
@@ -99,28 +100,34 @@ def test_sizes(specification: Read, text: str, size: int) -> None:
     ("lines", "path"),
     [
         ("max_size = true", "files.a.max_size"),
+        *(
+            (f"max_size = '{text}'", f"files.a.max_size: '{text}' is no size")
+            for text in ("1,000 MB", "20.5.1 MB", "20 MB/s", "10 %", "20", "8 kbit")
+        ),
         ("max_size = 1.5", "files.a.max_size"),
         ("max_size = -1", "files.a.max_size"),
         ("max_size = 2030-01-01", "files.a.max_size"),
         ('max_size = "20 XB"', "files.a.max_size"),
         ("min_size = []", "files.a.min_size"),
-        ("min_size = 2\nmax_size = 1", "files.a: min_size is more than max_size"),
+        ("min_size = 2\nmax_size = 1", "files.a.max_size: is less than min_size"),
         ('required = "yes"', "files.a.required"),
         ("required = 1", "files.a.required"),
-        ('extensions = ".jpg"', "files.a.extensions"),
-        ('extensions = ["*.jpg"]', "files.a.extensions.0: that is no extension"),
-        ('extensions = ["a/b"]', "files.a.extensions.0: that is no extension"),
-        ('extensions = ["."]', "files.a.extensions.0: that is no extension"),
-        ('extensions = [""]', "files.a.extensions.0: that is no extension"),
+        ('extensions = ".jpg"', "files.a.extensions: has to be a list"),
+        ("extensions = []", "files.a.extensions: is empty; leave it out"),
+        ('extensions = ["*.jpg"]', "files.a.extensions.0: '*.jpg' is no extension"),
+        ('extensions = ["a/b"]', "files.a.extensions.0: 'a/b' is no extension"),
+        ('extensions = ["."]', "files.a.extensions.0: '.' is no extension"),
+        ('extensions = [""]', "files.a.extensions.0: '' is no extension"),
         ("extensions = [1]", "files.a.extensions.0"),
-        ('folder = "a/b"', "files.a.folder: that is not one folder"),
-        ('folder = ".."', "files.a.folder: that is not one folder"),
-        ('folder = ""', "files.a.folder: that is not one folder"),
+        ('folder = "a/b"', "files.a.folder: 'a/b' is not one folder"),
+        ('folder = ".."', "files.a.folder: '..' is not one folder"),
+        ('folder = ""', "files.a.folder: '' is not one folder"),
         ("folder = 1", "files.a.folder"),
         ('suffix = "a/b"', "files.a.suffix"),
         ("suffix = 1", "files.a.suffix"),
+        ("name = 'b'", "files: the role a has another name, b"),
         ("requird = true", "there is no key files.a.requird; did you mean required?"),
-        ("zzz = true", "there is no key files.a.zzz; known here: name, required, extensions"),
+        ("zzz = true", "there is no key files.a.zzz; known here: required, extensions"),
         ("[files.b]\nfolder = 'a'", "files.a and files.b share the folder 'a'"),
         ("[files.'b c']", "files.b c.name"),
         ("[files.'-b']", "files.-b.name"),
@@ -138,9 +145,9 @@ def test_mistakes(refused: Refused, lines: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "files: Field required"),
+        ("", "files: there are no roles\nsuch as [files.image]"),
         ("[file.a]\n[files.b]", "there is no key file; did you mean files?"),
-        ("files = 1", "files: "),
+        ("files = 1", "files: has to be a table"),
         ("[[files]]", "files: "),
         ("name = 1\n[files.a]", "name: "),
         ("name = ' '\n[files.a]", "name: "),
@@ -153,11 +160,21 @@ def test_mistakes_at_the_top(refused: Refused, text: str, message: str) -> None:
 
 def test_all_mistakes_at_once(refused: Refused) -> None:
     """Several mistakes are one error, with a line for each."""
-    found = refused("nam = 1\n[files.a]\nrequird = 1\nmax_size = 'x'").splitlines()
-    assert found[0] == "collection.toml has 3 problems"
+    text = "nam = 1\n[files.a]\nrequird = 1\nmax_size = 'x'\n[files.b]\nmin_size = 2\nmax_size = 1"
+    found = refused(text).splitlines()
+    assert found[0] == "collection.toml has 4 problems"
+    assert "files.b.max_size: is less than min_size, so that no file fits" in found
     assert "there is no key nam; did you mean name?" in found
     assert "there is no key files.a.requird; did you mean required?" in found
     assert any(line.startswith("files.a.max_size: ") for line in found)
+
+
+def test_all_roles_that_nothing_tells_apart(refused: Refused) -> None:
+    """Each pair of roles that share a folder is named."""
+    roles = "".join(f"[files.{name}]\nfolder = '{name[0]}'\n" for name in ("a1", "a2", "b1", "b2"))
+    found = refused(roles)
+    assert "files.a1 and files.a2 share" in found
+    assert "files.b1 and files.b2 share" in found
 
 
 def test_roles_in_one_folder(specification: Read) -> None:
@@ -173,6 +190,7 @@ def test_roles_in_one_folder(specification: Read) -> None:
         ("a.toml", "\n[files.a\nb = 1", "(at line 2"),
         ("a.toml", "a = " + "[" * 5000, "a.toml"),
         ("a.json", '{"files": {\n"a": {},}}', "line 2"),
+        ("a.json", '{"files": {"a": {}, "a": {}}}', "a.json: a is there twice in one object"),
         ("a.json", "[]", "a.json: "),
         ("a.json", "[" * 60_000 + "]" * 60_000, "a.json"),
         ("a.json", '{"name": ' + "1" * 5000 + "}", "a.json: "),
@@ -200,7 +218,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
 
 def test_from_dict_refuses() -> None:
     """A table that comes from elsewhere is held to the same rules."""
-    with pytest.raises(SpecificationError, match="the specification: files: Field required"):
+    with pytest.raises(SpecificationError, match="the specification: files: there are no roles"):
         Specification.from_dict({})
     with pytest.raises(SpecificationError, match=r"field x: files: "):
         Specification.from_dict({"files": 1}, source="field x")

@@ -79,6 +79,21 @@ def test_cells(write: Write, read: Read) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("duration", "text"),
+    [
+        (dt.timedelta(days=20, seconds=7), "PT1728007S"),
+        (dt.timedelta(hours=1, milliseconds=5), "PT3600.005S"),
+        (dt.timedelta(0), "PT0S"),
+    ],
+)
+def test_durations_keep_all_digits(
+    write: Write, read: Read, duration: dt.timedelta, text: str
+) -> None:
+    (row,) = read(write("a.xlsx", workbook(["file", "a"], ["a.jpg", duration])))
+    assert row.values == {"a": text}
+
+
 def test_formulas_are_text(write: Write, read: Read, refused: Refused) -> None:
     """A formula stays what is in the cell, and cannot be the name of a file."""
     array = ArrayFormula("C2:C2", "=SUM(A1:A2*2)")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import cast
 
 from handrail_upload.metadata.rows import JSONValue
 
 _MOST_LEVELS = 64
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class UnfitValueError(ValueError):
@@ -59,7 +61,9 @@ def json_value(value: object, level: int = 0) -> JSONValue:
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
-        return f"PT{value.total_seconds():g}S"
+        # Not as a float, whose text is cut after six digits.
+        seconds = f"{Decimal(abs(value) // _MICROSECOND).scaleb(-6):f}".rstrip("0").rstrip(".")
+        return f"{'-' if value < timedelta(0) else ''}PT{seconds}S"
     raise UnfitValueError(
         f"holds a value of the type {type(value).__name__}, which JSON does not have",
         "write it as text or as a number",

@@ -65,6 +65,8 @@ def test_a_broken_kind_is_told_with_its_pack(install: Callable[..., None]) -> No
     [
         ("class Odd(SklearnKind): hyper = Hyper", "abstract"),
         ("class Odd(SGD):\n    def __init__(self, more): ...", "missing 1 required"),
+        ("class Odd(SGD): hyper = dict", "derived from handrail_train.Hyper"),
+        ("class Odd(SGD): hyper = None", "derived from handrail_train.Hyper"),
         ("raise SystemError('no\\nluck')", "SystemError: no luck"),
         ("def Odd(): ...", "which is no ModelKind"),
     ],

@@ -10,7 +10,7 @@ from typing import Any, cast
 from handrail.errors import LocalCodeError, NotFoundError
 from handrail.local import LocalObject, local_objects
 from handrail_train.errors import ModelError
-from handrail_train.models.kind import ModelKind
+from handrail_train.models.kind import Hyper, ModelKind
 from handrail_train.names import cut, near
 
 GROUP = "handrail_train.models"
@@ -80,4 +80,11 @@ def kind_named(name: str) -> ModelKind[Any]:
     if made is None:
         place = point.target if isinstance(point, LocalObject) else point.value
         raise ModelError(f"{who} is {place}, which is no ModelKind", ways_out=ways_out)
+    hyper: object = getattr(made, "hyper", None)
+    if not (isinstance(hyper, type) and issubclass(hyper, Hyper)):
+        raise ModelError(
+            f"{who} has no model of its hyper-parameters: `hyper` has to be derived from "
+            "handrail_train.Hyper",
+            ways_out=ways_out,
+        )
     return made

@@ -201,6 +201,16 @@ def test_forbidden_file(write: Write, refused: Refused) -> None:
     assert "a.csv: cannot be read: Permission denied" in refused(path)
 
 
+def test_a_missing_file_in_a_folder_that_may_not_be_listed(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_folder: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    assert "a.csv: there is no such file" in refused(tmp_path / "a.csv")
+
+
 @pytest.mark.parametrize("ext", ["csv", "tsv", "jsonl", "xlsx"])
 def test_empty_file(write: Write, refused: Refused, ext: str) -> None:
     """A file without a byte is refused as empty, whatever its format."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -85,4 +86,6 @@ class Sheet:
         folder = self.path.parent
         if not folder.is_dir():
             return f"there is no folder {folder} either"
-        return did_you_mean(self.path.name, [each.name for each in folder.iterdir()])
+        with suppress(OSError):  # It may not be listed.
+            return did_you_mean(self.path.name, [each.name for each in folder.iterdir()])
+        return ""

@@ -78,7 +78,10 @@ def _object(sheet: Sheet, text: str, line: int) -> dict[str, object]:
     except RecursionError as error:
         raise sheet.error("is nested too deeply", "flatten it", line=line) from error
     except ValueError as error:  # Also of integers of thousands of digits.
-        raise sheet.error(f"is not JSON: {error}", _WAY_OUT, line=line) from error
+        said = str(error)
+        if isinstance(error, json.JSONDecodeError):  # Whose lines are those of the text alone.
+            said = f"{error.msg} (character {error.pos + 1})"
+        raise sheet.error(f"is not JSON: {said}", _WAY_OUT, line=line) from error
     if not isinstance(value, dict):
         raise sheet.error("is not an object", _WAY_OUT, line=line)
     return value  # pyright: ignore[reportUnknownVariableType] - keys of JSON are strings

@@ -53,7 +53,9 @@ def formats(as_json: bool) -> None:
     """List the formats there are; nothing of them is imported."""
     found = offers()
     if as_json:
-        echo_json({"formats": [{"name": each.name, "pack": each.pack} for each in found]})
+        parts = ((each.name, *each.pack.partition(" ")[::2]) for each in found)
+        keys = ("name", "pack", "version")
+        echo_json({"formats": [dict(zip(keys, each, strict=True)) for each in parts]})
         return
     rows = [(each.name, each.pack) for each in found]
     for line in Listing(head=("FORMAT", "PACK"), rows=rows).lines():

@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from importlib.metadata import version
 
 import pytest
 from click.testing import CliRunner
@@ -176,4 +177,5 @@ def test_formats(call):
         ["FORMAT", "arrow", "coco", "csv", "jsonl", "parquet", "xlsx", "yolo"],
     )
     document = json.loads(call("formats", "--json")[1])
-    assert {each["pack"].split()[0] for each in document["formats"]} == {"handrail-export"}
+    packs = {(each["pack"], each["version"]) for each in document["formats"]}
+    assert packs == {("handrail-export", version("handrail-export"))}

@@ -64,6 +64,18 @@ def writes_again(context):
     print("3 of 3")
 
 @step
+def writes_bytes(context):
+    sys.stdout.buffer.write(b"2 of 3")
+    sys.stdout.flush()
+    Path("go").read_text()
+
+@step
+def writes_a_long_line(context):
+    for number in range(8193):
+        print(".", end="")
+    Path("go").read_text()
+
+@step
 def writes_parts(context):
     print("whole 1\\nwhole 2\\nwhole 3")
     print("a part", end="", flush=True)
@@ -132,6 +144,8 @@ guarded = action("guarded", [asks_for_a_secret])
 unechoed = action("unechoed", [writes_without_an_echo])
 rewriting = action("rewriting", [writes_again])
 looking = action("looking", [looks])
+of_bytes = action("of_bytes", [writes_bytes])
+long_line = action("long_line", [writes_a_long_line])
 beside = action("beside", [parallel("both", [[writes_parts], [in_lane("a")], [in_lane("b")]])])
 counting = action("counting", [counts])
 halving = action("halving", [half])
@@ -282,6 +296,18 @@ def test_a_line_that_a_step_writes_again_is_shown_at_once(at: At, folder: Path) 
         assert run.end() == 0
         assert run.screen[1] == "3 of 3"
         assert run.screen[2].startswith(" ✓ writes_again")
+
+
+@pytest.mark.parametrize(("name", "shown"), [("of_bytes", "2 of 3"), ("long_line", r"\.{8193}")])
+def test_what_has_no_end_is_shown_as_at_a_terminal(
+    at: At, folder: Path, name: str, shown: str
+) -> None:
+    """When it is flushed, also if it went past the stream, and when the stream would be full."""
+    os.mkfifo(folder / "go")
+    with at(name) as run:
+        run.wait_for(shown)
+        (folder / "go").write_text("")
+        assert run.end() == 0
 
 
 def test_what_stands_above_lanes_stays_there(at: At, folder: Path) -> None:

@@ -34,6 +34,7 @@ _REFRESH = 0.1  # Seconds between two drawings of the moving lines for events.
 _TICK = 1.0  # Seconds between two drawings without one.
 _MOST_ROWS = 8  # Lanes that are drawn at once; of the others, how many they are.
 _NARROW = 40  # Columns below which names are not aligned, so that figures have room.
+_LONGEST = 8192  # Letters that are kept of a line without an end.
 _READS = frozenset({"fileno", "read", "readline", "readlines", "buffer"})
 # These go to the next line only with the letter after the one in the last column. With a letter
 # there, what is written past this process, as by a child, begins on a line of its own.
@@ -335,8 +336,9 @@ class _Written:
             whole, end, self._open = (self._open + text).rpartition("\n")
             if end:
                 self._write(whole + end)
-            if "\r" in self._open:
-                self.flush()  # As at a terminal: it is a line that is written again and again.
+            # As at a terminal: a line that is written again and again, or a long one.
+            if "\r" in self._open or len(self._open) > _LONGEST:
+                self.flush()
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -344,11 +346,12 @@ class _Written:
         self.write("".join(lines))
 
     def flush(self) -> None:
-        """Write what was kept."""
+        """Write what was kept, and what is in the buffer of the stream."""
         with self._alone():
             text, self._open = self._open, ""
             if text:
                 self._write(text)
+            self._stream.flush()
 
 
 class _Read:

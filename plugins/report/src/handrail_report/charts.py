@@ -160,7 +160,7 @@ def plot(
     log_y: bool = False,
     names: Sequence[str] = (),
 ) -> Markup:
-    """Return a plot, such as `handrail.Plot` has it; of many series, the first six.
+    """Return a plot, such as `handrail.attachments.Plot` has it; of many series, the first six.
 
     Args:
         kind: `line`, `scatter`, `bar` or `heatmap`.

@@ -133,6 +133,16 @@ def test_ten_thousand_runs_take_as_many_statements_as_sixty(open_site: Open, pro
     assert len(many) <= 20
 
 
+def test_of_what_an_undo_did_not_take_back_a_list_names_the_first(
+    open_site: Open, journal: Journal
+) -> None:
+    """And says that there is more."""
+    names = ["tell", "post", "mail", "ring"]
+    steps = [planned(name, undo=False) for name in names]
+    journal.add(steps, *map(done, names), RunChange(direction="undo"), outcome="rolled_back")
+    assert "except ring, mail, post, ...<" in open_site().page()
+
+
 def test_without_a_journal_it_says_how_to_make_one(open_site: Open, project: Path) -> None:
     browser = open_site()
     assert "handrail run ACTION" in browser.page()

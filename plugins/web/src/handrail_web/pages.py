@@ -315,8 +315,8 @@ def _rows(
         counted = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in runs.items())
         notes = (
             f"{plural(sum(runs.values()), 'run')}: {counted}" if runs else "",
-            f"left: {', '.join(run['left'][:3])}" if run["left"] else "",
-            f"except {', '.join(run['not_undone'][:3])}" if run["not_undone"] else "",
+            f"left: {_first(run['left'])}" if run["left"] else "",
+            f"except {_first(run['not_undone'])}" if run["not_undone"] else "",
             f"relied on by {len(run['relied_on_by'])}" if run["relied_on_by"] else "",
         )
         yield {
@@ -325,6 +325,10 @@ def _rows(
             "notes": " · ".join(filter(None, notes)),
             "progress": _progress(journal, run) if run["id"] in at_work[:_AT_WORK] else None,
         }
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join([*names[:3], *["..."] * (len(names) > 3)])
 
 
 def _progress(journal: Journal, run: Mapping[str, Any]) -> Mapping[str, Any] | None:

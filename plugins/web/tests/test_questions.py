@@ -94,6 +94,24 @@ def test_no_address_makes_it_import_something(answering: Callable[..., Any], nam
     assert asked == [("actions",)]
 
 
+class Alone(dict[str, Any]):
+    """A step that is compared with no other."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("the time that a plan takes grows with the square of its steps")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_the_steps_of_a_long_plan_are_numbered_without_a_search(
+    answering: Callable[..., Any],
+) -> None:
+    steps = [Alone(STEP, name=f"step_{number}") for number in range(3)]
+    plan = {"action": "up", "fingerprint": "9f3c21ab0000", "steps": steps, "groups": []}
+    browser, _ = answering(plan=plan)
+    assert '<td class="number">3</td>' in browser.page("/plans/up")
+
+
 def test_a_plan_with_problems_tells_them(answering: Callable[..., Any]) -> None:
     error = {"message": "the plan has 1 problem", "ways_out": [], "problems": [PROBLEM]}
     browser, _ = answering(plan=Answer(code=3, documents=[{"error": error}], notes=""))

@@ -66,7 +66,9 @@ class Questions:
             missing = NotFoundError(f"no pack that is installed has an action '{name}'")
             return problem_view("There is no such action", missing, status=404)
         plan = _document(f"The plan of {name}", await self._commands.ask("plan", name), "steps")
-        sections = TEMPLATES.sections("action.html", plan=plan, picture=plan_picture(plan))
+        listed: Sequence[Mapping[str, Any]] = plan["steps"]
+        values = {"plan": plan, "steps": list(enumerate(listed, 1)), "picture": plan_picture(plan)}
+        sections = TEMPLATES.sections("action.html", **values)
         return View(title=f"plan of {name}", sections=sections)
 
     @_or_why

@@ -15,7 +15,7 @@ from rounds import Cases, Took, nothings, plan_of, show
 from handrail import BaseAction, BaseStep, BaseStepContext, Orchestrator, RuntimeContext, StepResult
 from handrail.actions import about_action
 from handrail.plan.plan import Plan
-from handrail.recovery import recorded_plan
+from handrail.recovery import recorded as recorded_plan
 from handrail.recovery.resume_run import Recovery
 from handrail.sqlite import SqliteJournal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pyarrow
@@ -22,6 +23,14 @@ def test_rows_keep_their_order(here, export):
     export("rows.parquet", "out.csv")
     expected = "".join(f'{number},"ä\n"\n' for number in range(count))
     assert (here / "out.csv").read_text() == f"row,Row_\n{expected}"
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl"])
+def test_a_file_that_ends_in_gz_is_compressed(here, table, export, name):
+    export(table(9), f"out.{name}", table="item")
+    export("rows.db", f"out.{name}.gz", table="item", format=name)
+    packed = (here / f"out.{name}.gz").read_bytes()
+    assert gzip.decompress(packed) == (here / f"out.{name}").read_bytes()
 
 
 @pytest.mark.parametrize("target", ["out.csv", "out.jsonl"])

@@ -197,6 +197,12 @@ def test_on_paper_all_is_open_and_nothing_is_to_be_clicked(opened: Open) -> None
     assert not page.locator(".filter").is_visible()
 
 
+def test_on_paper_columns_have_their_names(opened: Open) -> None:
+    page = opened(EVERY["swept"]())
+    page.emulate_media(media="print")
+    assert page.locator(".sortable th", has_text="accuracy").get_by_text("accuracy").is_visible()
+
+
 def test_bars_are_as_long_as_their_numbers(opened: Open) -> None:
     page = opened(EVERY["trained"]())
     widths = page.locator(".bars rect").evaluate_all("all => all.map(each => each.getBBox().width)")

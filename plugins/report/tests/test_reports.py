@@ -329,6 +329,13 @@ def test_tables_of_markdown_are_tables() -> None:
     assert list(table.all("b", "img")) == []
 
 
+def test_a_picture_is_saved_as_what_it_is() -> None:
+    """Whatever its name seems to say."""
+    seen = attached("v1.exe", "picture", {"data": "", "media_type": "image/png", "alt": ""})
+    [save] = read(document(shown(step("fit", attachments=[seen])))).all("button")
+    assert save.attributes["value"] == "v1.exe.png"
+
+
 def test_a_text_after_a_link_is_not_taken_for_its_password() -> None:
     """Hiding it would leave the link, and its attribute, open."""
     text = "[docs][1],me@x.example\n\n[1]: http://host:8080"

@@ -67,7 +67,8 @@ def _figure(step: Shown, attachment: Shown) -> Markup:
         media, content = "text/markdown", value["text"]
         drawn["text"] = markdown(content)
     elif kind == "picture":
-        drawn["picture"] = f"data:{value['media_type']};base64,{value['data']}"
+        media = value["media_type"]
+        drawn["picture"] = f"data:{media};base64,{value['data']}"
     else:  # Of a pack.
         content = json.dumps(value)
     return render(

@@ -63,12 +63,10 @@ def steps_table(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shown(steps: Sequence[Shown]) -> list[Shown]:
     """Return the steps that are shown: of many the first ones, and those that need a look."""
-    if len(steps) <= _MOST:
-        return list(steps)
     notable = [place for place in range(_FIRST, len(steps)) if not _is_plain(steps[place])]
     # Of too many, the last one is where the run failed, or is.
     some = (*range(_FIRST), *notable[: _MOST - _FIRST - 1], *notable[-1:])
-    return [steps[place] for place in sorted({*some})]
+    return [steps[place] for place in sorted({*some})] if len(steps) > _MOST else list(steps)
 
 
 def _is_plain(step: Shown) -> bool:

@@ -28,6 +28,7 @@ from pydantic import (
 from handrail.suggest import did_you_mean
 from handrail_storage import size_text
 from handrail_upload.errors import SpecificationError
+from handrail_upload.metadata.text import unique
 
 _MOST_BYTES = 1024 * 1024
 _EXTENSION = re.compile(r"(\.[^\s./\\*?]+)+")
@@ -363,16 +364,7 @@ def read_specification(path: Path) -> Specification:
 
 
 def _json(text: str) -> object:
-    return json.loads(text, object_pairs_hook=_unique)
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name} is there twice in one object")
-        found[name] = value
-    return found
+    return json.loads(text, object_pairs_hook=unique)
 
 
 def _told(loc: Sequence[int | str], kind: str, message: str) -> str:

@@ -190,7 +190,7 @@ def test_roles_in_one_folder(specification: Read) -> None:
         ("a.toml", "\n[files.a\nb = 1", "(at line 2"),
         ("a.toml", "a = " + "[" * 5000, "a.toml"),
         ("a.json", '{"files": {\n"a": {},}}', "line 2"),
-        ("a.json", '{"files": {"a": {}, "a": {}}}', "a.json: a is there twice in one object"),
+        ("a.json", '{"files": {"a": {}, "a": {}}}', "a.json: has 'a' twice in one object"),
         ("a.json", "[]", "a.json: "),
         ("a.json", "[" * 60_000 + "]" * 60_000, "a.json"),
         ("a.json", '{"name": ' + "1" * 5000 + "}", "a.json: "),

@@ -72,7 +72,7 @@ def objects(sheet: Sheet, file: BinaryIO) -> Iterator[tuple[int, dict[str, objec
 
 def _object(sheet: Sheet, text: str, line: int) -> dict[str, object]:
     try:
-        value: Any = json.loads(text, object_pairs_hook=_unique)
+        value: Any = json.loads(text, object_pairs_hook=unique)
     except _RepeatedKeyError as error:
         raise sheet.error(str(error), "give each value a name of its own", line=line) from error
     except RecursionError as error:
@@ -87,7 +87,8 @@ def _object(sheet: Sheet, text: str, line: int) -> dict[str, object]:
     return value  # pyright: ignore[reportUnknownVariableType] - keys of JSON are strings
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON; a ValueError names a key that it has twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]

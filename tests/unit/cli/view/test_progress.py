@@ -290,6 +290,37 @@ def test_threads_that_print_lose_nothing(on_terminal: OnTerminal) -> None:
     assert view.err.getvalue().count(";") == 80_000
 
 
+class Signalled(Terminal):
+    """A terminal, whose write a signal comes upon once it is told what to call then."""
+
+    signal: Callable[[], None] | None = None
+    writes = False
+
+    def write(self, text: str) -> int:
+        if self.writes:
+            raise RuntimeError("reentrant call")
+        signal, self.signal, self.writes = self.signal, None, True
+        try:
+            if signal is not None:
+                signal()
+                raise KeyboardInterrupt
+            return super().write(text)
+        finally:
+            self.writes = False
+
+
+def test_an_interrupt_comes_upon_a_write(on_terminal: OnTerminal) -> None:
+    """What follows is shown, and what the handler of the signal has told."""
+    view = on_terminal(stream=Signalled)
+    view.err.signal = lambda: view.tell(events.InterruptReceived(signal="SIGINT", undoing=False))
+    with pytest.raises(KeyboardInterrupt):
+        sys.stderr.write("printed\n")
+    error = "KeyboardInterrupt"
+    view.tell(events.StepFailed(step="send", position=0, took=1.0, error=error, origin=NOWHERE))
+    assert view.shown()[-2] == "interrupted: undoing what was done"
+    assert view.shown()[-1].startswith(" ✗ send")
+
+
 def test_a_step_begins_anew(on_terminal: OnTerminal) -> None:
     """The figures of one step are gone in the next."""
     view = on_terminal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -52,6 +53,17 @@ class LiveView(StepView):
     _block: LiveBlock | None = None
     _drawn = 0.0
     _rows: list[str] | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._late: deque[events.Event] = deque()
+
+    def __call__(self, event: events.Event) -> None:
+        """Show `event`; if a signal came upon what a step writes, after that."""
+        with self._alone():
+            self._late.append(event)
+            while self._late and not (self._block is not None and self._block.busy):
+                super().__call__(self._late.popleft())
 
     def close(self) -> None:
         """Wipe the lines that move, and give the terminal back."""
@@ -163,7 +175,12 @@ class LiveBlock:
         console: The output, on whose standard error the block is.
         lines: Returns the lines of the block.
         alone: Returns the lock of all that is written.
+
+    Attributes:
+        busy: Whether what a step writes is being written, by whoever has the lock.
     """
+
+    busy = False
 
     def __init__(
         self,
@@ -177,7 +194,15 @@ class LiveBlock:
         self._process = os.getpid()
         self._drawn: list[int] = []  # The columns of each line.
         self._width = 0
-        self._within_line = False
+        self._begin()
+        self._keyboard = Keyboard(console.err)
+        self._streams = [self._replaced(name) for name in ("stdout", "stderr", "stdin")]
+        self._start()
+
+    def _begin(self) -> None:
+        """Begin with nothing drawn."""
+        self._drawn, self._within_line = [], False
+        console = self._console
         out = SimpleNamespace(write=console.write_err, flush=console.err.flush)
         self._terminal = Terminal(
             file=cast("TextIO", out), force_terminal=True, color_system=None, legacy_windows=False
@@ -192,9 +217,6 @@ class LiveBlock:
             transient=True,
         )
         self._live = self._make()
-        self._keyboard = Keyboard(console.err)
-        self._streams = [self._replaced(name) for name in ("stdout", "stderr", "stdin")]
-        self._start()
 
     def __rich_console__(self, console: Terminal, options: ConsoleOptions) -> RenderResult:
         """Yield the lines of the block, for rich."""
@@ -232,16 +254,27 @@ class LiveBlock:
     def write(self, stream: TextIO, text: str) -> None:
         """Write what a step has written to a stream."""
         with self._alone():
-            if text.endswith("\n") and not (self._within_line or self._in_child):
-                self._above(text)
-                return
-            if not self._within_line:
-                self._stop()
-            stream.write(text)  # Whose descriptor may lead elsewhere in a child.
-            stream.flush()
-            self._within_line = not text.endswith("\n")
-            if not self._within_line:
-                self._start()
+            self.busy = True
+            try:
+                self._write(stream, text)
+            except BaseException:
+                self._begin()  # An interrupt leaves what rich knows half way.
+                self._console.write_err("\r\x1b[J")
+                raise
+            finally:
+                self.busy = False
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if text.endswith("\n") and not (self._within_line or self._in_child):
+            self._above(text)
+            return
+        if not self._within_line:
+            self._stop()
+        stream.write(text)  # Whose descriptor may lead elsewhere in a child.
+        stream.flush()
+        self._within_line = not text.endswith("\n")
+        if not self._within_line:
+            self._start()
 
     def hold(self) -> None:
         """Draw nothing until the run has news: something reads from the terminal."""

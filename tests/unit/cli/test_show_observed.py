@@ -27,7 +27,7 @@ def fit(context):
     context.set_metrics({"loss": 1 / 3})
     context.set_metrics({"loss": 0.25}, "validation")
     context.attach("curves", Plot("line", {"loss": [1, 2]}))
-    context.attach("left out", Table(["file", "why"], [["a, b", None], ["c", 3]]))
+    context.attach("left out", Table(["file", "why"], [["a, b", None], ["c\\t\\u2028d", 3]]))
     context.attach("notes", Markdown("# All"))
     context.attach("matrix", Picture(PNG))
 
@@ -117,7 +117,7 @@ def test_programs_get_all_of_a_step_and_the_rest_in_short(fitted: Call) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("left out", b'file,why\n"a, b",\nc,3\n'),
+        ("left out", 'file,why\n"a, b",\nc\t\u2028d,3\n'.encode()),
         ("notes", b"# All"),
         ("matrix", b"\x89PNG\r\n\x1a\nrest"),
     ],
@@ -128,6 +128,11 @@ def test_an_attachment_is_written_to_a_file(
     written = fitted("show", "1", "--step", "fit", "--attachment", name, "-o", "out")
     assert (written.code, written.out, written.err) == (0, "", "wrote out\n")
     assert (folder / "out").read_bytes() == content
+
+
+def test_a_program_gets_every_character_of_an_attachment(fitted: Call) -> None:
+    found = fitted("show", "1", "--attachment", "left out")
+    assert found.out == 'file,why\n"a, b",\nc\t\u2028d,3\n'
 
 
 def test_a_plot_is_json_and_goes_to_standard_output(fitted: Call) -> None:

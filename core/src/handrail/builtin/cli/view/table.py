@@ -337,16 +337,17 @@ def write_document(session: Session, content: str | bytes, file: str | None) -> 
     Raises:
         UsageError: The file cannot be written; or a terminal cannot show the document.
     """
+    whole = content.encode() if isinstance(content, str) else content
     if file not in (None, "-"):
-        _write_file(Path(file), content.encode() if isinstance(content, str) else content)
+        _write_file(Path(file), whole)
         session.console.note(f"wrote {file}")
+    elif not session.console.out.isatty():
+        session.console.out.buffer.write(whole)  # A program reads it: it gets every character.
     elif isinstance(content, str):
         for line in content.splitlines():
             session.console.print(line)
-    elif session.console.out.isatty():
-        raise click.UsageError("a terminal cannot show this: write it to a file with -o FILE")
     else:
-        session.console.out.buffer.write(content)
+        raise click.UsageError("a terminal cannot show this: write it to a file with -o FILE")
 
 
 def _write_file(path: Path, content: bytes) -> None:

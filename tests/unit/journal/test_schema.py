@@ -55,6 +55,21 @@ def test_an_older_journal_is_brought_up_to_date(
     assert (version(path), columns(path)[-1]) == (NOW + 1, "colour")
 
 
+def test_a_run_in_a_journal_from_before_requests_to_stop_can_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner asks for them at each renewal."""
+    path = tmp_path / "runs.db"
+    with monkeypatch.context() as before:
+        before.setattr(DATABASE, database.MIGRATIONS[:1])
+        SqliteJournal(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'stop'").fetchall()
+    with closing(SqliteJournal(path)) as journal:
+        journal.open_run(new_run())
+        journal.request_stop(1)
+
+
 def test_a_migration_that_fails_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,8 @@ _OF_POSTGRES = (
     "CREATE TABLE handrail_schema (version integer NOT NULL)",
     "INSERT INTO handrail_schema VALUES (0)",
 )
-MIGRATIONS: Migrations = ((*tables_of(DIALECT), *_OF_POSTGRES),)
+_FIRST, *_LATER = tables_of(DIALECT)
+MIGRATIONS: Migrations = ((*_FIRST, *_OF_POSTGRES), *_LATER)
 
 
 def make_tables(session: Session, migrations: Migrations) -> None:

@@ -77,7 +77,7 @@ ATTEMPTS_OF_OPEN_RUN = {
 # "Hrjl": identifies a journal among the SQLite files of other programs.
 APPLICATION = 0x48726A6C
 
-MIGRATIONS: Migrations = (tables_of(DIALECT),)
+MIGRATIONS: Migrations = tables_of(DIALECT)
 
 
 def make_tables(connection: sqlite3.Connection, shown: str, migrations: Migrations) -> None:

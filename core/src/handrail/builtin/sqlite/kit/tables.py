@@ -87,13 +87,6 @@ _RUNS = (
     ){keyed}
     """,
     "CREATE INDEX {prefix}reliance_uid ON {prefix}reliance (uid)",
-    # Who is asked to stop: the owner with this fence. Only that writes to the row of its run.
-    """
-    CREATE TABLE {prefix}stop (
-        run {integer} PRIMARY KEY REFERENCES {prefix}run ON DELETE CASCADE,
-        fence {integer} NOT NULL
-    ){strict}
-    """,
 )
 _STEPS = (
     f"""
@@ -113,8 +106,6 @@ _STEPS = (
         UNIQUE (run, step, n)
     ){{strict}}
     """,
-    # For searches; nearly no attempt is in it.
-    "CREATE INDEX {prefix}attempt_error ON {prefix}attempt (run) WHERE error IS NOT NULL",
     """
     CREATE TABLE {prefix}note (
         id {id},
@@ -203,7 +194,20 @@ _ITEMS = (
 )
 
 
-def tables_of(dialect: Dialect) -> tuple[str, ...]:
+_SINCE_FORMAT_2 = (
+    # Who is asked to stop: the owner with this fence. Only that writes to the row of its run.
+    """
+    CREATE TABLE {prefix}stop (
+        run {integer} PRIMARY KEY REFERENCES {prefix}run ON DELETE CASCADE,
+        fence {integer} NOT NULL
+    ){strict}
+    """,
+    # For searches; nearly no attempt is in it.
+    "CREATE INDEX {prefix}attempt_error ON {prefix}attempt (run) WHERE error IS NOT NULL",
+)
+
+
+def tables_of(dialect: Dialect) -> Migrations:
     """Return the statements that create the tables of a journal, and their indices."""
     words = {
         "prefix": dialect.prefix,
@@ -213,7 +217,8 @@ def tables_of(dialect: Dialect) -> tuple[str, ...]:
         **{name: getattr(dialect, name) for name in ("integer", "real", "id", "run_id")},
         **{name: getattr(dialect, name) for name in ("strict", "keyed")},
     }
-    return tuple(statement.format_map(words) for statement in (*_RUNS, *_STEPS, *_ITEMS))
+    formats = ((*_RUNS, *_STEPS, *_ITEMS), _SINCE_FORMAT_2)
+    return tuple(tuple(each.format_map(words) for each in statements) for statements in formats)
 
 
 def migrate(

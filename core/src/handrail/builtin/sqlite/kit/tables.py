@@ -194,16 +194,20 @@ _ITEMS = (
 )
 
 
+# Some journals of format 1 have these already.
 _SINCE_FORMAT_2 = (
     # Who is asked to stop: the owner with this fence. Only that writes to the row of its run.
     """
-    CREATE TABLE {prefix}stop (
+    CREATE TABLE IF NOT EXISTS {prefix}stop (
         run {integer} PRIMARY KEY REFERENCES {prefix}run ON DELETE CASCADE,
         fence {integer} NOT NULL
     ){strict}
     """,
     # For searches; nearly no attempt is in it.
-    "CREATE INDEX {prefix}attempt_error ON {prefix}attempt (run) WHERE error IS NOT NULL",
+    """
+    CREATE INDEX IF NOT EXISTS {prefix}attempt_error
+    ON {prefix}attempt (run) WHERE error IS NOT NULL
+    """,
 )
 
 

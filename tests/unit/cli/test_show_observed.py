@@ -42,6 +42,10 @@ class FittingAction(fitting.action_class):
     def result(self, context):
         return {"accuracy": 0.9, "model": "digits@3", "folds": [0.8, 1], "object": object()}
 
+class OddAction(FittingAction):
+    def result(self, context):
+        return {"summary": "done", (1, 2): 3, "rows": "x" * 200_000}
+
 stopping = action("stopping", [stop])
 """
 
@@ -128,6 +132,12 @@ def test_an_attachment_is_written_to_a_file(
     written = fitted("show", "1", "--step", "fit", "--attachment", name, "-o", "out")
     assert (written.code, written.out, written.err) == (0, "", "wrote out\n")
     assert (folder / "out").read_bytes() == content
+
+
+def test_of_a_result_what_can_be_kept_is_shown(fitted: Call) -> None:
+    """The run ends well, whatever its action returns."""
+    assert fitted("run", "fitting.py:OddAction", "-q").code == 0
+    assert "  result  done" in fitted("show", "2").lines
 
 
 def test_a_program_gets_every_character_of_an_attachment(fitted: Call) -> None:

@@ -328,7 +328,11 @@ class JournaledLog:
     def keep_result(self, entries: Mapping[str, Any]) -> None:
         """Keep what the action returns of a run that has ended; see `RunLog`."""
         journal, owned = self.place
-        told = {name: value for name, value in entries.items() if is_json(value)}
+        told = {
+            name: value
+            for name, value in entries.items()
+            if isinstance(name, str) and is_json(value) and len(json.dumps(value)) <= _LONGEST
+        }
         text = mask_json(json.dumps(told), self._mask)
         if len(text) <= _LONGEST:
             with contextlib.suppress(JournalError):  # The run has ended all the same.

@@ -329,9 +329,9 @@ class JournaledLog:
         """Keep what the action returns of a run that has ended; see `RunLog`."""
         journal, owned = self.place
         told = {
-            name: value
+            str(name): value
             for name, value in entries.items()
-            if isinstance(name, str) and is_json(value) and len(json.dumps(value)) <= _LONGEST
+            if is_json(value) and len(json.dumps(value)) <= _LONGEST
         }
         text = mask_json(json.dumps(told), self._mask)
         if len(text) <= _LONGEST:

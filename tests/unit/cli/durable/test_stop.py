@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from durable_runs import Run, Start, made, runs
+
+from handrail.builtin.cli.commands.stop import stop_of
+from handrail.builtin.sqlite.journal import SqliteJournal
 
 # As in the background of a script; and as in a shell, whatever this test was started from.
 BACKGROUND = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
@@ -38,6 +42,27 @@ def test_it_is_interrupted_and_undone(
     assert '"event": "InterruptReceived"' in process.stderr.read()
     assert runs(handrail, *journal) == {1: "rolled back"}
     assert made(folder) == set()
+
+
+@pytest.mark.slow
+def test_a_process_of_another_user_gets_a_request(
+    start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nobody is told that it is interrupted at once."""
+    process = start("-c", f"{FOREGROUND}{MAIN}", *JOB, "--journal", f"sqlite:///{folder}/j?lease=1")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    def refused(pid: int, number: int) -> None:
+        raise PermissionError
+
+    with closing(SqliteJournal(folder / "j")) as journal:
+        monkeypatch.setattr("os.kill", refused)
+        stopping = stop_of(journal, 1)
+        assert "which reads that within seconds" in stopping.lines[-1]
+        stopping.carry_out(journal)
+        monkeypatch.undo()
+    assert process.wait(timeout=60) == 130
 
 
 @pytest.mark.slow

@@ -137,6 +137,11 @@ def stop_of(journal: Journal, number: int) -> Stop:
         raise RunClosedError(f"no process works on run {number} any more", ways_out=ways_out)
     if holder.journal is not None:
         raise held_error(number, holder)
+    if holder.pid is not None:
+        try:
+            os.kill(holder.pid, 0)
+        except OSError:  # It is another user's, who reads a request.
+            holder = replace(holder, pid=None)
     if row.direction == "undo":
         raise RollbackRefusedError(f"run {number} is being undone; stopping that leaves things")
     steps = recorded_steps(row, running=True, journal=journal)[::-1]

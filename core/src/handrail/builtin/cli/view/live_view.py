@@ -310,16 +310,22 @@ class LiveBlock:
     def _start(self) -> None:
         if not (self._live.is_started or self._in_child):
             self._live = self._make()  # One that was stopped goes over what was written since.
-            self._live.start()
-            self._terminal.show_cursor()  # It would stay hidden after a kill -9.
+            # A cursor would stay hidden after a kill -9.
+            self._in_one_write(self._live.start, self._terminal.show_cursor)
 
     def _stop(self) -> None:
         if self._in_child:
             self._console.write_err("\r\x1b[J")  # Where its parent was when it forked.
         elif self._live.is_started:
-            self._mend()
-            self._live.stop()
+            self._in_one_write(self._mend, self._live.stop)
             self._drawn = []
+
+    def _in_one_write(self, *changes: Callable[[], object]) -> None:
+        """Let rich change what it shows: all of it, or nothing where an interrupt comes between."""
+        with self._terminal.capture() as drawn:
+            for change in changes:
+                change()
+        self._console.write_err(drawn.get())
 
     @property
     def _in_child(self) -> bool:

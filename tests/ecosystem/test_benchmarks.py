@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-FILES = sorted((Path(__file__).parents[3] / "benchmarks").glob("*.py"))
+FILES = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -215,7 +215,7 @@ def request_to_show(
     everything: bool = values["everything"]
     records = [record_of(journal, number) for number in numbers]
     reports = [RunReport(session=session, record=each, everything=everything) for each in records]
-    several = CompareReport(reports, everything=everything) if len(reports) != 1 else None
+    several = CompareReport(reports, everything=everything, as_html="html" in values)
     request = ShowRequest(
         session=session,
         values=values,
@@ -223,6 +223,6 @@ def request_to_show(
         journal=journal,
         numbers=numbers,
         records=records,
-        report=several or reports[0],
+        report=several if len(reports) != 1 else reports[0],
     )
     return applied(request, "show")

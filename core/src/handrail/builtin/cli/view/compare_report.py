@@ -28,11 +28,15 @@ class CompareReport:
     Args:
         reports: The reports of the runs.
         everything: Whether to show everything, however long.
+        as_html: Whether an installed pack writes it as HTML.
     """
 
-    def __init__(self, reports: Sequence[RunReport], *, everything: bool = False) -> None:
+    def __init__(
+        self, reports: Sequence[RunReport], *, everything: bool = False, as_html: bool = False
+    ) -> None:
         self._reports = reports
         self._everything = everything
+        self._as_html = as_html
 
     @cached_property
     def _compared(self) -> Mapping[str, Any]:
@@ -60,8 +64,9 @@ class CompareReport:
         if same:
             shared = ", ".join(f"{name} {value}" for name, value, *_ in same)
             yield from folded(f"  same    {shared}")
-        numbers = " ".join(str(run["id"]) for run in runs)
-        yield f"  see     {command_line(f'show {numbers} --html -o report.html')}"
+        if self._as_html:
+            numbers = " ".join(str(run["id"]) for run in runs)
+            yield f"  see     {command_line(f'show {numbers} --html -o report.html')}"
 
     def _rows(self, runs: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[str] | str]:
         """Yield the name and the values of what is compared, or how much more there is."""

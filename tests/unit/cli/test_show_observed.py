@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from recorded_runs import Call
 
+from handrail.errors import NotFoundError
+from handrail.sqlite import SqliteJournal
+
 pytestmark = pytest.mark.slow  # With one Python: it is about no version of anything.
 
 FITTING = """
@@ -138,6 +141,18 @@ def test_of_a_result_what_can_be_kept_is_shown(fitted: Call) -> None:
     """The run ends well, whatever its action returns."""
     assert fitted("run", "fitting.py:OddAction", "-q").code == 0
     assert "  result  done" in fitted("show", "2").lines
+
+
+def test_a_run_that_is_deleted_at_its_end_has_ended_well(
+    fitted: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result finds no run any more, which is no failure of the run."""
+
+    def deleted(_journal: object, number: int, _text: str) -> None:
+        raise NotFoundError(f"there is no run {number}")
+
+    monkeypatch.setattr(SqliteJournal, "keep_result", deleted)
+    assert fitted("run", "fitting.py:FittingAction", "-q").code == 0
 
 
 def test_a_program_gets_every_character_of_an_attachment(fitted: Call) -> None:

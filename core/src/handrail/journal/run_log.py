@@ -335,7 +335,7 @@ class JournaledLog:
         }
         text = mask_json(json.dumps(told), self._mask)
         if len(text) <= _LONGEST:
-            with contextlib.suppress(JournalError):  # The run has ended all the same.
+            with contextlib.suppress(HandrailError):  # The run has ended all the same.
                 journal.keep_result(owned.number, text)
 
     # Durable on return

@@ -18,7 +18,8 @@ FILE = HERE / "surface.txt"
 # The names of the first are written as they are, those of the others with their page before them.
 PAGES = (
     *("handrail", "handrail.amounts", "handrail.attachments", "handrail.cli"),
-    *("handrail.frozen", "handrail.inspection", "handrail.journal", "handrail.local"),
+    *("handrail.derived", "handrail.frozen", "handrail.inspection", "handrail.journal"),
+    *("handrail.lazy", "handrail.local"),
     *("handrail.packs", "handrail.params", "handrail.places", "handrail.records"),
     *("handrail.recovery", "handrail.redact"),
     *("handrail.sqlite", "handrail.suggest"),

@@ -24,4 +24,3 @@ with lazy_imports(__name__):
     from handrail_report.runs import compare_sections as compare_sections
     from handrail_report.runs import sweep_sections as sweep_sections
     from handrail_report.templates import Templates as Templates
-    from handrail_report.templates import render as render

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,22 +40,31 @@ def handrail(
     return caller(folder, folder, environment, monkeypatch, capfd)
 
 
+@contextmanager
+def at_work(
+    folder: Path, variables: Mapping[str, str], *words: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A process of Python whose run is in the middle of the second step."""
+    with subprocess.Popen(
+        [sys.executable, *words],
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+
+
 @pytest.fixture
 def killed(folder: Path, environment: dict[str, str]) -> Kill:
     """Run the job in a process of its own, and kill that in the middle of the second step."""
 
     def run_and_kill(*more: str, **variables: str) -> None:
-        words = [sys.executable, "-m", "handrail", "run", "durable.py:job", "a", *more]
-        with subprocess.Popen(
-            words,
-            cwd=folder,
-            env={**environment, **variables},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+        words = ["-m", "handrail", "run", "durable.py:job", "a", *more]
+        with at_work(folder, {**environment, **variables}, *words) as process:
             process.kill()
 
     return run_and_kill
@@ -71,16 +81,7 @@ sys.exit(main(["run", "durable.py:job", "a"]))
 
 def test_a_run_is_asked_to_stop(handrail: Run, folder: Path, environment: dict[str, str]) -> None:
     """Its owner reads that when it renews its lease, and undoes what it has done."""
-    with subprocess.Popen(
-        [sys.executable, "-c", ELSEWHERE],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with at_work(folder, environment, "-c", ELSEWHERE) as process:
         assert "which reads that within seconds" in handrail("stop", "1").stdout
         assert process.wait(timeout=60) == 130
     assert runs(handrail) == {1: "rolled back"}

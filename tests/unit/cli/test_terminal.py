@@ -426,7 +426,7 @@ def test_what_runs_is_on_the_screen_while_steps_log(
 
 
 @pytest.mark.parametrize("breaks", [False, True])
-def test_a_narrower_terminal_has_nothing_left_of_it(
+def test_a_terminal_of_another_width_has_nothing_left_of_it(
     at: At, folder: Path, environment: dict[str, str], breaks: bool
 ) -> None:
     """Neither where lines are cut, nor where they are broken, as tmux does."""
@@ -437,7 +437,7 @@ def test_a_narrower_terminal_has_nothing_left_of_it(
     with at("waiting", columns=None) as run:
         run.wait_for("▸")
         screen.feed(run.shown)
-        for columns in (70, 50, 30):
+        for columns in (70, 50, 30, 80):
             screen.feed(run.read_for(1.5))
             run.resize(columns)
             screen.resize(columns)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from handrail_upload.catalogue import Removed, open_catalogue, preparation, removal, tables
+from handrail_upload.catalogue.schema import MARKER
 from handrail_upload.errors import CatalogueError
 
 
@@ -115,6 +117,28 @@ def test_rights_that_every_new_table_gets_keep_none(url, tools):
             "SELECT has_table_privilege(%s, 'handrail_data_unit', 'SELECT')", (role,)
         ).fetchone() == (True,)
         catalogue.withdraw("first", ["tables"])
+        assert catalogue.missing() == ["tables"]
+
+
+@pytest.mark.parametrize("new_url", ["postgres"], indirect=True)
+def test_two_that_wait_for_each_other_both_come_to_their_end(url, tools):
+    """The server stops one of them, which begins again."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE relation = to_regclass(%s) AND NOT granted"
+    with (
+        open_catalogue(url, timeout=30) as catalogue,
+        tools.connected(url) as reader,
+        tools.connected(url) as onlooker,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        made = catalogue.missing()
+        catalogue.prepare("first")
+        with reader.transaction():
+            reader.execute("SELECT 1 FROM handrail_data_unit")
+            undo = pool.submit(catalogue.withdraw, "first", made)
+            while onlooker.execute(waiting, ("handrail_data_unit",)).fetchone() == (0,):
+                assert not undo.done()
+            assert reader.execute(f"SELECT run FROM {MARKER}").fetchone() == ("first",)
+        undo.result()
         assert catalogue.missing() == ["tables"]
 
 

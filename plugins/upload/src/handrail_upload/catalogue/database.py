@@ -39,6 +39,8 @@ class TablesGoneError(CatalogueError):
 class UnreachableError(CatalogueError):
     """The connection broke, or could not be made again; a transaction may have been committed.
 
+    Or the server has undone the transaction, as it and another one waited for each other.
+
     Args:
         message: What happened.
         reason: The message of the database.
@@ -102,6 +104,8 @@ class Database(ABC):
 
     def patiently(self, work: Callable[[], T]) -> T:
         """Return the result of `work`, which is done again if the connection breaks meanwhile.
+
+        So it is if the server lets another transaction go first.
 
         Args:
             work: Makes one transaction, which is harmless to repeat: where the answer to its commit

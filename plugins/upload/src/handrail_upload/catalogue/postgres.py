@@ -42,6 +42,8 @@ _VALUE = re.compile(r":(\w+)")
 _answers: dict[str, bool] = {}
 # A lost server is noticed after a minute, even if a firewall silently drops packets.
 _KEEP_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# SQLSTATEs of transactions that the server has undone so that others could go on.
+_GAVE_WAY = ("40001", "40P01")
 
 _TEMPORARY = (
     """
@@ -281,7 +283,7 @@ class PostgresDatabase(Database):
         message = f"{self.shown}: {reason}"
         connection = self._connection
         lost = may_come_back(said) if connection is None else connection.closed or is_end(state)
-        if lost:
+        if lost or state in _GAVE_WAY:
             return UnreachableError(message, reason=reason, ways_out=(way_out,))
         return CatalogueError(message, ways_out=(way_out,))
 

@@ -11,7 +11,7 @@ from handrail.frozen import replace
 from handrail_storage.claims import Claims, HeldList, WantedList
 from handrail_storage.containment import plainly_below
 from handrail_upload.errors import StorageError
-from handrail_upload.manifest import SENT, SETTLED, UNCHANGED, UNSETTLED
+from handrail_upload.manifest import SETTLED, STORED, UNCHANGED, UNSETTLED
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, Holding
@@ -130,7 +130,7 @@ def hold(context: UploadContext, claim: Claim) -> None:
         StorageError: The storage failed or refused.
     """
     manifest = context.use_manifest()
-    claim.hold(HeldList(partial(manifest.held_lines, SENT, UNCHANGED)))
+    claim.hold(HeldList(partial(manifest.held_lines, *STORED)))
     if manifest.count(UNCHANGED):
         others = claim.shared(HeldList(partial(manifest.held_lines, UNCHANGED)))
         context.relies_on({each.name for each in others})

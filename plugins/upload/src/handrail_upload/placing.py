@@ -8,7 +8,7 @@ from handrail_storage.backend import FOLDER
 from handrail_storage.claims import Claim
 from handrail_upload.comparison import Comparison
 from handrail_upload.errors import ConflictError, StorageError
-from handrail_upload.manifest import NEW, REPLACE, SENT, SourceFile
+from handrail_upload.manifest import NEW, REPLACE, REPLACED, SENT, SourceFile
 from handrail_upload.pace import StoppedError
 from handrail_upload.storage import Sending, Storage, Stored, TakenError
 from handrail_upload.uploader import DirectUploader, Uploader
@@ -85,7 +85,9 @@ class Placing:
         if not self.storage.equals(there, digest, file):
             return None
         self.storage.adopt(file.key)
-        return file.settled(SENT, digest.sha256, there.etag, there.version, file.size)
+        return file.settled(
+            self._state(file.key), digest.sha256, there.etag, there.version, file.size
+        )
 
     def _put(self, file: SourceFile, there: Stored | None) -> SourceFile:
         self.claim.touch()
@@ -97,7 +99,13 @@ class Placing:
         stored = self.uploader.send(self.storage, file, self.sending, there)
         self.comparison.progress.end(file, counted=True)
         # Of the stored object: a strategy may have compressed the content, for example.
-        return file.settled(SENT, stored.sha256, stored.etag, stored.version, stored.size)
+        return file.settled(
+            self._state(file.key), stored.sha256, stored.etag, stored.version, stored.size
+        )
+
+    def _state(self, key: str) -> str:
+        """Return the state of a file that is stored."""
+        return REPLACED if key in self.copies else SENT
 
     def _drop_copy(self, key: str) -> None:
         """Forget what is gone by somebody else's hand, so that no undo brings it back."""

@@ -12,11 +12,11 @@ from handrail_storage import pages
 from handrail_upload.comparison import Comparison
 from handrail_upload.made import Made
 from handrail_upload.manifest import (
+    ARRIVED,
     NEW,
     REPLACE,
-    SENT,
     SETTLED,
-    UNCHANGED,
+    STORED,
     UNSETTLED,
     Manifest,
     SourceFile,
@@ -111,11 +111,6 @@ class Transfer:
         """Decide for each file whether to send it; see `Comparison.run`."""
         return self._comparison.run(self.manifest)
 
-    @property
-    def replaced(self) -> int:
-        """The number of keys whose former objects are set aside."""
-        return len(self._use_placing().copies)
-
     def take_up(self) -> None:
         """Continue after a killed process: find the files that had arrived.
 
@@ -190,7 +185,7 @@ class Transfer:
         searched = self.manifest.description().get("searched")
         if self._direct and searched is not None:
             # Those that only have equal sizes may differ.
-            states = (SENT, UNCHANGED) if self._comparison.compare == "checksum" else (SENT,)
+            states = STORED if self._comparison.compare == "checksum" else ARRIVED
             if self.manifest.count(*states) > self.manifest.from_cache:
                 self.manifest.remember(*states, before=searched)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from handrail_storage import StorageError, size_text
 from handrail_storage.claims import Claims, ClaimStaysError, HeldList, Undoing
-from handrail_upload.manifest import INVALID, REPLACE, sent_lines_in, sizes_in
+from handrail_upload.manifest import INVALID, REPLACE, arrived_lines_in, sizes_in
 from handrail_upload.names import readable
 from handrail_upload.recorded import RecordedCatalogue
 from handrail_upload.storage import Storage
@@ -56,7 +56,7 @@ def made_in(manifest: Path) -> HeldList | None:
     """Return what a run has stored by its list of files; None if that is gone or damaged."""
     if not manifest.is_file():
         return None
-    made = HeldList(partial(sent_lines_in, manifest), str(manifest))
+    made = HeldList(partial(arrived_lines_in, manifest), str(manifest))
     try:
         for _ in made.rows():
             pass

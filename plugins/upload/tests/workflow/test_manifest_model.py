@@ -17,15 +17,17 @@ from handrail_upload.listing import as_json
 from handrail_upload.manifest import (
     FOUND,
     INVALID,
+    LEFT_OUT,
     NEW,
     REPLACE,
+    REPLACED,
     SENT,
     SKIPPED,
     STORED,
     UNCHANGED,
 )
 
-STATES = (FOUND, INVALID, NEW, REPLACE, SENT, SKIPPED, UNCHANGED)
+STATES = (FOUND, INVALID, LEFT_OUT, NEW, REPLACE, REPLACED, SENT, SKIPPED, UNCHANGED)
 
 
 def source_file(name: str, **values: Any) -> SourceFile:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from handrail_upload.manifest.files_cache import FILES_CACHE, forget_files_caches
 from handrail_upload.manifest.manifest import Manifest
-from handrail_upload.manifest.side_file import PAGE, sent_lines_in, sizes_in
+from handrail_upload.manifest.side_file import PAGE, arrived_lines_in, sizes_in
 from handrail_upload.manifest.source_file import (
+    ARRIVED,
     FILE_NAMES,
     FOUND,
     INVALID,
     LATEST,
+    LEFT_OUT,
     NEW,
     REPLACE,
+    REPLACED,
     SENT,
     SETTLED,
     SKIPPED,
@@ -27,14 +30,17 @@ from handrail_upload.manifest.source_file import (
 )
 
 __all__ = [
+    "ARRIVED",
     "FILES_CACHE",
     "FILE_NAMES",
     "FOUND",
     "INVALID",
     "LATEST",
+    "LEFT_OUT",
     "NEW",
     "PAGE",
     "REPLACE",
+    "REPLACED",
     "SENT",
     "SETTLED",
     "SKIPPED",
@@ -44,7 +50,7 @@ __all__ = [
     "FoundRow",
     "Manifest",
     "SourceFile",
+    "arrived_lines_in",
     "forget_files_caches",
-    "sent_lines_in",
     "sizes_in",
 ]

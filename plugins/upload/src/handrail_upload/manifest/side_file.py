@@ -53,8 +53,8 @@ class ListOfFiles(SideFile):
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL}")
 
 
-def sent_lines_in(path: Path) -> Iterator[str]:
-    """Yield the lines of a `HeldList` of the files that were sent; creates no other files.
+def arrived_lines_in(path: Path) -> Iterator[str]:
+    """Yield the lines of a `HeldList` of the files that the run has stored; creates no other files.
 
     Raises:
         ValueError: The file cannot be read.
@@ -63,7 +63,7 @@ def sent_lines_in(path: Path) -> Iterator[str]:
         with as_it_stands(path) as database:
             rows = database.execute(
                 "SELECT json_array(key, CAST(size AS INTEGER), nullif(sha256, ''), etag) AS line"
-                " FROM file WHERE state = 'sent' ORDER BY line"
+                " FROM file WHERE state IN ('sent', 'replaced') ORDER BY line"
             )
             yield from (line for (line,) in rows)
     except sqlite3.Error as error:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 FOUND, INVALID = "found", "invalid"
-NEW, REPLACE, UNCHANGED, SKIPPED, SENT = "new", "replace", "unchanged", "skipped", "sent"
+NEW, REPLACE, UNCHANGED, SKIPPED = "new", "replace", "unchanged", "skipped"
+SENT, REPLACED, LEFT_OUT = "sent", "replaced", "left-out"
+
+# Files that this run has stored: new ones, and those that have replaced an object.
+ARRIVED = (SENT, REPLACED)
 
 # Files that are at the target when a run has succeeded.
-STORED = (SENT, UNCHANGED)
+STORED = (*ARRIVED, UNCHANGED)
 
-# Files with nothing left to do.
-SETTLED = (SENT, UNCHANGED, SKIPPED)
+# Files with nothing left to do, that a run wants to have at the target.
+SETTLED = (*ARRIVED, UNCHANGED, SKIPPED)
 
 # Files that have to be sent, or may have to be.
 UNSETTLED = (FOUND, NEW, REPLACE)
@@ -43,9 +47,10 @@ class SourceFile:
         dev: Device of the file; None, like the next two, if it is not known to be of this machine.
         ino: Its inode.
         ctime: When its status last changed, in nanoseconds since the epoch.
-        state: `found`, then `invalid`, or `new`, `replace`, `unchanged` or `skipped`; `sent` once
-            it is stored.
-        problem: The reason if it is not valid, or None.
+        state: `found`, then `invalid`, or `new`, `replace`, `unchanged` or `skipped`; once it
+            is stored `sent`, or `replaced` if it took the place of an object; `left-out` if it
+            could not be sent, and the run went on without it.
+        problem: The reason if it is not valid or was left out, or None.
         sha256: SHA-256 of the content once it has been read, in hexadecimal digits.
         etag: The ETag that the storage reported.
         version: What distinguishes the stored object from others under its key; see

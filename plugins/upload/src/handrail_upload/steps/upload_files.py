@@ -52,14 +52,14 @@ class UploadFilesStep(BaseStep[UploadContext]):
             raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
-        from handrail_upload.manifest import SENT
+        from handrail_upload.manifest import ARRIVED
         from handrail_upload.manifest.views import files_in
 
-        context.uploaded_files = files_in(Path(context.manifest_path), SENT)
+        context.uploaded_files = files_in(Path(context.manifest_path), *ARRIVED)
 
     def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
         from handrail_upload.claiming import hold, holding_of
-        from handrail_upload.manifest import NEW, REPLACE, SENT, SETTLED, UNSETTLED
+        from handrail_upload.manifest import ARRIVED, NEW, REPLACE, SETTLED, UNSETTLED
         from handrail_upload.manifest.views import files_in
         from handrail_upload.recorded import read_transfer
         from handrail_upload.transfer import Transfer
@@ -70,8 +70,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
         earlier.notes.check()
         manifest = context.use_manifest()
         if not manifest.count(*UNSETTLED, *SETTLED):
-            context.uploaded_files = files_in(manifest, SENT)
-            return _result(manifest, 0, 0, 0, 0.0)
+            context.uploaded_files = files_in(manifest, *ARRIVED)
+            return _result(manifest, 0, 0, 0.0)
         claim = self._claim(context, earlier)
         for each in holding_of(context) if claim.holds else ():
             each.look()  # The process was killed just after it had held: others may have come.
@@ -89,16 +89,16 @@ class UploadFilesStep(BaseStep[UploadContext]):
         if earlier.claim:
             transfer.take_up()
         _refuse_conflicts(context, transfer)
-        before, _ = manifest.totals(SENT)
+        before, _ = manifest.totals(*ARRIVED)
         _, size = manifest.totals(NEW, REPLACE)
         transfer.send()
         manifest.keep()
         hold(context, claim)
         context.use_files_cache()
         transfer.remember()
-        context.uploaded_files = files_in(manifest, SENT)
+        context.uploaded_files = files_in(manifest, *ARRIVED)
         _attach_files(context, manifest)
-        return _result(manifest, transfer.replaced, before, size, time.monotonic() - began)
+        return _result(manifest, before, size, time.monotonic() - began)
 
     def _claim(self, context: UploadContext, earlier: RecordedTransfer) -> Claim:
         from handrail_upload.claiming import ask
@@ -241,12 +241,12 @@ def _manifest_of(context: UploadContext, recorded: RecordedTransfer) -> Path:
 
 def _made(context: UploadContext, manifest: Path) -> HeldList | None:
     from handrail_storage.claims import HeldList
-    from handrail_upload.manifest import SENT
+    from handrail_upload.manifest import ARRIVED
     from handrail_upload.undo import made_in
 
     if context.manifest is None:
         return made_in(manifest)
-    return HeldList(partial(context.manifest.held_lines, SENT))
+    return HeldList(partial(context.manifest.held_lines, *ARRIVED))
 
 
 def _obstacle(context: UploadContext) -> Iterator[str]:
@@ -266,27 +266,22 @@ def _obstacle(context: UploadContext) -> Iterator[str]:
 def _attach_files(context: UploadContext, manifest: Manifest) -> None:
     """Attach how many files came to what, and the largest of those that were sent."""
     from handrail.attachments import Table
-    from handrail_upload.manifest import SENT, SKIPPED, UNCHANGED
+    from handrail_upload.manifest import ARRIVED, SKIPPED, UNCHANGED
 
-    outcomes = {"sent": SENT, "unchanged": UNCHANGED, "skipped": SKIPPED}
-    rows = [(word, *manifest.totals(state)) for word, state in outcomes.items()]
+    outcomes = {"sent": ARRIVED, "unchanged": (UNCHANGED,), "skipped": (SKIPPED,)}
+    rows = [(word, *manifest.totals(*states)) for word, states in outcomes.items()]
     context.attach("files", Table(("outcome", "files", "bytes"), rows))
-    largest = manifest.largest(_LARGEST, SENT)
+    largest = manifest.largest(_LARGEST, *ARRIVED)
     if largest:
-        total = manifest.count(SENT)
+        total = manifest.count(*ARRIVED)
         context.attach("largest files", Table(("file", "bytes"), largest, total))
 
 
-def _result(manifest: Manifest, replaced: int, before: int, size: int, took: float) -> StepResult:
-    from handrail_upload.manifest import SENT, SKIPPED, UNCHANGED
+def _result(manifest: Manifest, before: int, size: int, took: float) -> StepResult:
+    from handrail_upload.manifest import REPLACED, SENT, SKIPPED, UNCHANGED
 
-    sent, unchanged, skipped = (manifest.count(each) for each in (SENT, UNCHANGED, SKIPPED))
-    counts = {
-        "new": sent - replaced,
-        "replaced": replaced,
-        "unchanged": unchanged,
-        "skipped": skipped,
-    }
+    outcomes = {"new": SENT, "replaced": REPLACED, "unchanged": UNCHANGED, "skipped": SKIPPED}
+    counts = {word: manifest.count(state) for word, state in outcomes.items()}
     rate = f" ({size_text(size / took)}/s)" if took > 0 and size else ""
     had = f", {before:,} had arrived before" if before else ""
     summary = f"{outcome_text(counts)}{had} · {size_text(size)}{rate}"

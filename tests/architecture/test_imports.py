@@ -352,8 +352,8 @@ LIBRARIES = {
     "handrail_report": ("handrail_report",),
     "handrail_storage": (
         *("handrail_storage", "handrail_storage.backend", "handrail_storage.claims"),
-        *("handrail_storage.containment", "handrail_storage.contract"),
-        *("handrail_storage.inputs", "handrail_storage.manifests", "handrail_storage.side_file"),
+        *("handrail_storage.containment", "handrail_storage.inputs"),
+        *("handrail_storage.manifests", "handrail_storage.side_file"),
     ),
 }
 

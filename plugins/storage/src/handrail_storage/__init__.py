@@ -17,6 +17,7 @@ with lazy_imports(__name__):
     from handrail_storage.context import StorageContext as StorageContext
     from handrail_storage.duration import Duration as Duration
     from handrail_storage.errors import ContainmentError as ContainmentError
+    from handrail_storage.errors import PassingError as PassingError
     from handrail_storage.errors import StorageError as StorageError
     from handrail_storage.errors import TakenError as TakenError
     from handrail_storage.errors import first_of as first_of
@@ -24,6 +25,7 @@ with lazy_imports(__name__):
     from handrail_storage.paging import pages as pages
     from handrail_storage.places import Place as Place
     from handrail_storage.places import parse_place as parse_place
+    from handrail_storage.retries import retrying as retrying
     from handrail_storage.site import Site as Site
     from handrail_storage.site import relative_path as relative_path
     from handrail_storage.store import Store as Store

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from copy import copy
+from typing import Any, Self
 
 from handrail.errors import HandrailError
 
@@ -11,46 +12,50 @@ _WAY_OUT = "look at who has written this journal; what is left is yours to look 
 _SHOWN = 240  # Characters of a value.
 
 
-class StorageError(HandrailError, RuntimeError):
-    """The storage refused or failed; the message has the key and the server's words.
+class PassingError(HandrailError, RuntimeError):
+    """A server refused or failed, maybe for a moment only; see `retrying`.
 
     Attributes:
         passing: Whether it may work a moment later.
         attempts: Number of attempts; 0 if unknown.
-        reason: What is wrong, in a few words and without the key; may be empty.
-        no_place: Whether the place itself, such as a bucket, is not there.
+        reason: What is wrong, in a few words and without what was asked for; may be empty.
     """
-
-    code = "storage"
 
     def __init__(
         self,
         message: str,
         *,
         passing: bool = False,
-        attempts: int = 0,
         reason: str = "",
-        no_place: bool = False,
         ways_out: Iterable[str] = (),
     ) -> None:
         super().__init__(message, ways_out=ways_out)
         self.passing = passing
-        self.attempts = attempts
+        self.attempts = 0
         self.reason = reason
-        self.no_place = no_place
 
     def after(self, attempts: int) -> Self:
         """Return the error with the number of attempts, from 1."""
         times = "once" if attempts == 1 else f"{attempts} times"
         tried = f"tried {times}" if self.passing else "not retried"
-        return type(self)(
-            f"{self.message}, {tried}",
-            passing=self.passing,
-            attempts=attempts,
-            reason=self.reason,
-            no_place=self.no_place,
-            ways_out=self.ways_out,
-        )
+        told = copy(self)
+        told.message, told.attempts = f"{self.message}, {tried}", attempts
+        told.args = (told.message,)
+        return told
+
+
+class StorageError(PassingError):
+    """The storage refused or failed; the message has the key and the server's words.
+
+    Attributes:
+        no_place: Whether the place itself, such as a bucket, is not there.
+    """
+
+    code = "storage"
+
+    def __init__(self, message: str, *, no_place: bool = False, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.no_place = no_place
 
 
 class ContainmentError(HandrailError, RuntimeError):

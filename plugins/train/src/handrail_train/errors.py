@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any, Self
 
 import handrail_storage
 from handrail.errors import HandrailError, NotFoundError
@@ -54,42 +54,21 @@ class ContainmentError(handrail_storage.ContainmentError, TrainError):
     code = "train-containment"
 
 
-class MlflowError(TrainError):
+class MlflowError(TrainError, handrail_storage.PassingError):
     """An MLflow server cannot be reached, refuses, or is none.
 
     Attributes:
-        passing: Whether it may work a moment later.
-        reason: What is wrong, in a few words.
         status: The HTTP status; 0 without an answer.
         said: The error code of MLflow, such as `RESOURCE_DOES_NOT_EXIST`; may be empty.
     """
 
     code = "train-mlflow"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        passing: bool = False,
-        reason: str = "",
-        status: int = 0,
-        said: str = "",
-        ways_out: Iterable[str] = (),
-    ) -> None:
-        super().__init__(message, ways_out=ways_out)
-        self.passing = passing
-        self.reason = reason
+    def __init__(self, message: str, *, status: int = 0, said: str = "", **more: Any) -> None:
+        super().__init__(message, **more)
         self.status = status
         self.said = said
 
-    def after(self, attempts: int) -> MlflowError:
-        """Return the error with the number of attempts, from 1."""
-        times = "once" if attempts == 1 else f"{attempts} times"
-        return MlflowError(
-            f"{self.message}, tried {times}",
-            passing=self.passing,
-            reason=self.reason,
-            status=self.status,
-            said=self.said,
-            ways_out=self.ways_out,
-        )
+    def after(self, attempts: int) -> Self:
+        """Return the error with the number of attempts, from 1, where it was tried again."""
+        return super().after(attempts) if self.passing else self

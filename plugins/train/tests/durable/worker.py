@@ -12,7 +12,6 @@ import sklearn.neural_network
 import sklearn.pipeline
 import sklearn.preprocessing
 import skops.io
-import tenacity
 from killing.forks import Count, at_call, carry_out, serve
 
 from handrail_storage.backend import LocalStore, ObjectStore
@@ -22,7 +21,7 @@ from handrail_train.mlflow.client import Client
 
 # So that no child has to.
 LOADED = (obstore, pyarrow.csv, sklearn.linear_model, sklearn.neural_network, skops.io)
-MORE = (sklearn.pipeline, sklearn.preprocessing, requests, tenacity)
+MORE = (sklearn.pipeline, sklearn.preprocessing, requests)
 
 STORES = (LocalStore, ObjectStore)
 CALLS: dict[str, tuple[Any, ...]] = {

@@ -31,10 +31,7 @@ OTHER_STEPS = {
     "log_to_mlflow": (0.05, True),
     "write_predictions": (0.80, True),
 }
-HEAVY = (
-    *("sklearn", "numpy", "scipy", "skops", "pyarrow", "obstore", "lightgbm"),
-    *("requests", "tenacity"),
-)
+HEAVY = ("sklearn", "numpy", "scipy", "skops", "pyarrow", "obstore", "lightgbm", "requests")
 
 
 def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -126,7 +126,7 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         def sleep(cls, seconds: float) -> None:
             cls.slept.append(seconds)
 
-    monkeypatch.setattr("handrail_storage.backend.requests.time", Time)
+    monkeypatch.setattr("handrail_storage.retries.time", Time)
     return Time.slept
 
 

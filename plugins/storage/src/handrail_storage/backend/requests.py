@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
@@ -11,8 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotSupportedError, PreconditionError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_exponential, wait_random
 
 from handrail_storage.backend.clients import make_client
 from handrail_storage.backend.faults import storage_error
@@ -20,12 +17,12 @@ from handrail_storage.backend.watching import OnStatus, Watch
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import StorageError
 from handrail_storage.places import Place
+from handrail_storage.retries import retrying
 from handrail_storage.stored import Stored
 
 if TYPE_CHECKING:
     from obstore import Attributes
     from obstore.store import ObjectStore
-    from tenacity import RetryCallState
 
 MARK, SHA256, PART_SIZE = "handrail-run", "handrail-sha256", "handrail-part-size"
 
@@ -64,7 +61,7 @@ class Requests:
         self.scheme = place.scheme
         self._retries = retries
         self._caller = caller
-        self._on_status = on_status
+        self._on_status = on_status or _ignore
         self._place = place
         self._looking: ObjectStore | None = None
         self._watch: Watch | None = None
@@ -102,42 +99,8 @@ class Requests:
             with self.patiently(about):
                 return call()
 
-        try:
-            return once()
-        except StorageError as error:
-            failed = [error]
-        # Most requests never come here: what it takes to try again is not made for them.
         most = self._retries if retries is None else min(retries, self._retries)
-        told = False
-
-        def next_time() -> T:
-            if failed:  # The first attempt was that above.
-                raise failed.pop()
-            return once()
-
-        def tell(state: RetryCallState) -> None:
-            nonlocal told
-            told = True
-            self._tell(f"retrying {state.attempt_number}/{most}: {_reason(state)}")
-
-        try:
-            answer = Retrying(
-                sleep=pause or time.sleep,
-                stop=stop_after_attempt(1 + most),
-                wait=wait_exponential(multiplier=0.2, max=10) + wait_random(0, 0.2),
-                retry=retry_if_exception(_may_pass),
-                retry_error_callback=_give_up,
-                before_sleep=tell,
-            )(next_time)
-        except StorageError as error:
-            raise error if error.attempts else error.after(1)  # noqa: B904 - the same error
-        if told:
-            self._tell(None)
-        return answer
-
-    def _tell(self, status: str | None) -> None:
-        if self._on_status is not None:
-            self._on_status(status)
+        return retrying(once, retries=most, on_status=self._on_status, pause=pause)
 
     def _look(self) -> str | None:
         """Return why the storage cannot be reached now, or None if it answers."""
@@ -267,17 +230,5 @@ def quoted(etag: str) -> str:
     return f'"{etag}"'
 
 
-def _reason(state: RetryCallState) -> str:
-    error = None if state.outcome is None else state.outcome.exception()
-    return (isinstance(error, StorageError) and error.reason) or str(error)
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, StorageError) and error.passing
-
-
-def _give_up(state: RetryCallState) -> Any:
-    error = None if state.outcome is None else state.outcome.exception()
-    if isinstance(error, StorageError):
-        raise error.after(state.attempt_number)
-    raise AssertionError("only a StorageError is tried again")
+def _ignore(_status: str | None) -> None:
+    """Tell nobody."""

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
+from handrail_storage import retrying
 from handrail_train.errors import MlflowError
 from handrail_train.site import retries_of
 
@@ -99,39 +100,7 @@ class Client:
         Raises:
             MlflowError: All attempts failed, or the server refused.
         """
-        from tenacity import (  # noqa: PLC0415 - part of the extra
-            Retrying,
-            retry_if_exception,
-            stop_after_attempt,
-        )
-        from tenacity.wait import wait_exponential, wait_random  # noqa: PLC0415 - see above
-
-        attempts = 0
-
-        def once() -> T:
-            nonlocal attempts
-            attempts += 1
-            return call()
-
-        def tell(state: Any) -> None:
-            error = state.outcome.exception()
-            self._on_status(f"retrying {attempts}/{self._retries}: {error.reason}")
-
-        try:
-            answer = Retrying(
-                stop=stop_after_attempt(1 + self._retries),
-                wait=wait_exponential(multiplier=_PAUSE, max=10) + wait_random(0, _PAUSE),
-                retry=retry_if_exception(lambda each: getattr(each, "passing", False)),
-                before_sleep=tell,
-                reraise=True,
-            )(once)
-        except MlflowError as error:
-            if error.passing:
-                raise error.after(attempts) from None
-            raise
-        if attempts > 1:
-            self._on_status(None)
-        return answer
+        return retrying(call, retries=self._retries, on_status=self._on_status, first=_PAUSE)
 
     def get(self, path: str, **given: Any) -> dict[str, Any]:
         """Ask for something; `path` is below that of the API, as in its reference.

@@ -132,7 +132,7 @@ def client(name: str) -> Way:
 def handrail() -> Way:
     """Return ours."""
     copy = ("{handrail}", "run", "upload", "{source}", "{target}", "-q")
-    options = ("--collection=bench", "-p", "concurrency=8", "--part-concurrency=1")
+    options = ("--collection=bench", "--transfers=8", "--part-concurrency=1")
     undo = ("{handrail}", "rollback", "1", "--yes", "-q")
     return Way("handrail", (*copy, *options), undo, changed=("--if-exists=overwrite",))
 

@@ -24,7 +24,7 @@ workers = 2
 acme-turbo = ["replace handrail-upload:upload_files", "remove handrail-upload:cleanup"]
 
 [actions.upload]
-params = { concurrency = 8 }
+params = { transfers = 8 }
 insert = [{ step = "notify", as = "told", before = "upload_files", options = { quality = 85 } }]
 remove = ["process_metadata"]
 wrap.upload_files = ["timing", { use = "retry", attempts = 5 }]

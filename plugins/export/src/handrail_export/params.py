@@ -11,7 +11,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, mo
 
 from handrail import Argument, Option
 from handrail_export.errors import ExportError
-from handrail_storage import Duration, KeepReplaced, one_line
+from handrail_storage import Duration, KeepReplaced, Size, one_line
 
 _Given = TypeVar("_Given")
 
@@ -103,7 +103,7 @@ class ExportParams(BaseModel):
     concurrency: int = Field(
         default=8, ge=1, le=256, description="Number of files to read or send at a time"
     )
-    memory: ByteSize = Field(
+    memory: Size = Field(
         default=ByteSize(512 << 20),
         ge=32 << 20,
         description="Memory limit of the conversion; 384 MB suffice unless rows are wide",

@@ -28,6 +28,7 @@ with lazy_imports(__name__):
     from handrail_storage.retries import retrying as retrying
     from handrail_storage.site import Site as Site
     from handrail_storage.site import relative_path as relative_path
+    from handrail_storage.size import Size as Size
     from handrail_storage.store import Store as Store
     from handrail_storage.stored import Capabilities as Capabilities
     from handrail_storage.stored import Identity as Identity

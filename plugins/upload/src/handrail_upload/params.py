@@ -20,7 +20,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from handrail import Argument, Option
-from handrail_storage import Duration, KeepReplaced
+from handrail_storage import Duration, KeepReplaced, Size
 
 IfExists = Literal["same", "skip", "overwrite", "error"]
 Compare = Literal["checksum", "size"]
@@ -120,17 +120,17 @@ class UploadParams(BaseModel):
         description="If another run works on the same files at the target: try again for so long, "
         "such as 10m, before stopping",
     )
-    concurrency: int = Field(
+    transfers: int = Field(
         default=32, ge=1, le=256, description="Number of files to send at a time"
     )
-    part_size: ByteSize = Field(
+    part_size: Size = Field(
         default=ByteSize(8 * MIB),
         description="Send larger files in parts of this size; 5MiB to 5GiB",
     )
     part_concurrency: int = Field(
         default=4, ge=1, le=64, description="Number of parts of one file to send at a time"
     )
-    bandwidth: ByteSize | None = Field(
+    bandwidth: Size | None = Field(
         default=None, ge=1, description="Maximum number of bytes per second, such as 10MB"
     )
     retries: int = Field(

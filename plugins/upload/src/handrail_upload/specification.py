@@ -6,7 +6,6 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
@@ -14,8 +13,6 @@ from typing import Annotated, Any, Self, cast
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ByteSize,
     ConfigDict,
     Field,
     StrictBool,
@@ -26,13 +23,12 @@ from pydantic import (
 )
 
 from handrail.suggest import did_you_mean
-from handrail_storage import size_text
+from handrail_storage import Size, size_text
 from handrail_upload.errors import SpecificationError
 from handrail_upload.metadata.text import unique
 
 _MOST_BYTES = 1024 * 1024
 _EXTENSION = re.compile(r"(\.[^\s./\\*?]+)+")
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*((?:[kmgt]i?)?b)", re.ASCII | re.IGNORECASE)
 _EXAMPLE = '[files.image] with extensions = [".jpg"]'
 # What pydantic says in words of Python, by the type of the error.
 _SAID = {
@@ -59,18 +55,7 @@ def _folder(name: str) -> str:
     return name
 
 
-def _size(given: object) -> int:
-    # pydantic's ByteSize takes the beginning of a text: "1,000 MB" would be 1 byte.
-    match = _SIZE.fullmatch(given.strip()) if isinstance(given, str) else None
-    if match:
-        return int(Decimal(match[1]) * int(ByteSize.byte_sizes[match[2].lower()]))
-    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
-        return given
-    raise ValueError(f'{given!r} is no size, which is bytes, or text such as "20 MB"')
-
-
 Extension = Annotated[str, AfterValidator(_extension)]
-Size = Annotated[int, BeforeValidator(_size)]
 
 
 class FileRole(BaseModel):

@@ -70,7 +70,7 @@ class Transfer:
         self.storage = storage
         self.manifest = manifest
         self._record_many = record_many
-        self._workers = options.concurrency
+        self._workers = options.transfers
         self._pool: ThreadPoolExecutor | None = None
         files, size = manifest.totals(*UNSETTLED, *SETTLED)
         self._progress = Progress(files, size, report, done=manifest.totals(*SETTLED))

@@ -180,7 +180,7 @@ def test_who_comes_during_an_upload_is_refused_and_leaves_nothing(
             assert shared.everything() == before
 
     ann.edit = hooked(after=come)
-    ann.upload(concurrency=1)
+    ann.upload(transfers=1)
     (error,) = errors
     assert error.exit_code == 3
     cause = cause_of(error)
@@ -222,7 +222,7 @@ def test_who_waits_goes_on_when_the_other_run_is_over(
             raise RuntimeError("ann's machine fails")
 
     ann.edit = hooked(after=come)
-    assert ann.fail(concurrency=1).exit_code == 1
+    assert ann.fail(transfers=1).exit_code == 1
     ben_uploads.join(60)
     assert results[0]["uploaded_files"] == 12
     said, *others = ben.tape.said("waiting")
@@ -325,7 +325,7 @@ def test_a_dry_run_says_who_is_in_the_way(shared: Any, two: Any, hooked: Any) ->
             made.run_plan(preview_plan(made.plan(), lambda _step, line: said.append(line)))
 
     ann.edit = hooked(after=look)
-    ann.upload(concurrency=1)
+    ann.upload(transfers=1)
     assert said[0].startswith(f"run 1 on {HOST}")
     assert any(line.startswith(f"it would wait up to 10m: run 1 on {HOST}") for line in said)
 
@@ -428,7 +428,7 @@ class Upload(DefaultUploadAction):
         super().setup_steps(registry)
         registry.replace("upload_files", UploadFilesStep(Dies()))
 
-params = {person.params(concurrency=1)!r}
+params = {person.params(transfers=1)!r}
 Upload(params, RuntimeContext(), packs=()).run(journal=SqliteJournal({str(person.journal)!r}))
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
@@ -463,7 +463,7 @@ def test_a_run_that_was_undone_from_elsewhere_sends_nothing_more(
             assert undoing.run().deleted == 6
 
     ann.edit = hooked(after=free)
-    error = ann.fail(concurrency=1)
+    error = ann.fail(transfers=1)
     assert (error.exit_code, error.code) == (3, "claim-lost")
     assert len(sent) == 6
     assert {key for key in shared.files() if not key.startswith("others/")} == set()

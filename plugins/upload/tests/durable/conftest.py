@@ -101,7 +101,7 @@ class Upload:
 
     def do(self, what: str, **kill: Any) -> dict[str, Any]:
         """`run`, `resume` or `rollback`; killed `at` a write, at the `nth` `call`, or `after` s."""
-        params = self.scene.params(**{"part_size": 5 << 20, "concurrency": 4, **self.options})
+        params = self.scene.params(**{"part_size": 5 << 20, "transfers": 4, **self.options})
         answer: dict[str, Any] = self.worker(
             {
                 "do": what,

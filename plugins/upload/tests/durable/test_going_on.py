@@ -24,7 +24,7 @@ def keys_of(stamps: dict[str, Any]) -> set[str]:
 
 def test_resume_sends_only_what_is_missing(scene: Any, make_upload: Any, fill: Any) -> None:
     before = fill(scene, 30)
-    upload = make_upload(scene, concurrency=1)
+    upload = make_upload(scene, transfers=1)
     assert upload.do("run", call="put", nth=21, when="after")["code"] == KILLED
     there = scene.place.stamps()
     assert len(keys_of(there)) >= 21
@@ -80,7 +80,7 @@ def test_somebody_elses_object_at_a_recorded_key_is_left_alone(
     scene: Any, make_upload: Any, fill: Any, way: str
 ) -> None:
     fill(scene, 12)
-    upload = make_upload(scene, concurrency=1)
+    upload = make_upload(scene, transfers=1)
     assert upload.do("run", call="put", nth=6, when="before")["code"] == KILLED
     missing = next(
         name
@@ -104,7 +104,7 @@ def test_an_original_that_was_replaced_after_the_kill_is_what_comes_back(
     scene: Any, make_upload: Any, fill: Any
 ) -> None:
     fill(scene, 4, replacing=True)
-    upload = make_upload(scene, if_exists="overwrite", concurrency=1)
+    upload = make_upload(scene, if_exists="overwrite", transfers=1)
     assert (
         upload.do("run", call="put", nth=1)["code"] == KILLED
     )  # Kept aside, and not replaced yet.
@@ -139,7 +139,7 @@ def test_a_source_that_changed_after_the_kill_stops_the_run_and_undoes_nothing(
 ) -> None:
     """Nothing is sent either; once the files are back, what is missing is sent."""
     before = fill(scene, 12)
-    upload = make_upload(scene, concurrency=1)
+    upload = make_upload(scene, transfers=1)
     assert upload.do("run", call="put", nth=6)["code"] == KILLED
     aside = scene.folder / "as it was"
     shutil.copytree(scene.source, aside)
@@ -164,7 +164,7 @@ def test_a_change_that_is_noticed_only_while_it_goes_on_stops_the_run_too(
 ) -> None:
     """What was sent before that stays, and counts."""
     before = fill(scene, 12)
-    upload = make_upload(scene, concurrency=1)
+    upload = make_upload(scene, transfers=1)
     assert upload.do("run", call="put", nth=3)["code"] == KILLED
     path = scene.source / "deep" / "down" / "large.bin"
     found = path.stat()
@@ -182,7 +182,7 @@ def test_a_change_that_is_noticed_only_while_it_goes_on_stops_the_run_too(
 def test_a_rollback_does_not_need_the_source(scene: Any, make_upload: Any, fill: Any) -> None:
     """Not even its folder."""
     fill(scene, 12)
-    upload = make_upload(scene, concurrency=1)
+    upload = make_upload(scene, transfers=1)
     assert upload.do("run", call="put", nth=6)["code"] == KILLED
     shutil.rmtree(scene.source)
     assert upload.do("resume")["error"] == "SourceChangedError"
@@ -199,7 +199,7 @@ def test_what_was_sent_already_is_not_asked_for_again(
 ) -> None:
     """Files may be gone once they are stored, as the run that found them meant them."""
     before = fill(scene, 12)
-    upload = make_upload(scene, concurrency=1)
+    upload = make_upload(scene, transfers=1)
     assert upload.do("run", call="publish", nth=1)["code"] == KILLED
     aside = scene.folder / "as it was"
     scene.source.rename(aside)
@@ -239,7 +239,7 @@ def test_parts_of_a_killed_process_are_aborted_and_those_of_others_stay(
     client, bucket = scene.place.server.client(), scene.place.name
     for key in ("data/others/large.bin", "data/0000.txt"):
         client.create_multipart_upload(Bucket=bucket, Key=key)
-    upload = make_upload(scene, concurrency=1)
+    upload = make_upload(scene, transfers=1)
     assert upload.do("run", part=2)["code"] == KILLED
     assert "data/deep/down/large.bin" in scene.place.unfinished()
     answer = upload.do(way)

@@ -9,7 +9,7 @@ import pytest
 from handrail_upload import reading
 
 SMALL, LARGE = 5_000, 11 << 20  # The large one goes in parts, or through the kernel.
-PART = {"part_size": 5 << 20, "concurrency": 1}
+PART = {"part_size": 5 << 20, "transfers": 1}
 
 
 def grow(path):

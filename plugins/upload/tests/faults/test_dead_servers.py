@@ -61,7 +61,7 @@ def test_killed_while_a_large_file_is_sent(scene, tools, restart):
             scene.place.server.kill()
             restart(scene.place.server)
 
-    done = scene.upload(tools.storing(on_read=kill), part_size=5 * tools.mib, concurrency=1)
+    done = scene.upload(tools.storing(on_read=kill), part_size=5 * tools.mib, transfers=1)
     assert killed
     assert done.code in (0, 1), done.message
     if done.code == 1:

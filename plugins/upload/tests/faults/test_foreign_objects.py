@@ -59,7 +59,7 @@ def test_appearing_while_a_large_file_is_sent(scene, tools):
             appeared.append(key)
             scene.place.put("m.bin", b"somebody else's")
 
-    done = scene.upload(tools.storing(on_read=appear), part_size=5 << 20, concurrency=1)
+    done = scene.upload(tools.storing(on_read=appear), part_size=5 << 20, transfers=1)
     assert appeared
     assert done.code == 1, done.message
     assert done.message.startswith("m.bin: somebody else wrote there during the upload")

@@ -51,7 +51,7 @@ def slow(scene, tools):
         began = len(scene.place.stamps())
         process = scene.start(
             *("run", action, scene.source, scene.place.url, "--catalogue", scene.catalogue.url),
-            *("--bandwidth", "1MB", "-p", "concurrency=2", "--part-concurrency", 1),
+            *("--bandwidth", "1MB", "--transfers", 2, "--part-concurrency", 1),
         )
         tools.wait_until(
             lambda: len(scene.place.stamps()) >= began + 5 or process.poll() is not None,

@@ -65,7 +65,7 @@ def test_failure_within(old, tools, at):
             raise RuntimeError("somebody else's strategy failed")
 
     for hook in ("before", "after"):
-        done = old.upload(tools.storing(**{hook: fail}), if_exists="overwrite", concurrency=1)
+        done = old.upload(tools.storing(**{hook: fail}), if_exists="overwrite", transfers=1)
         assert done.code == 1, done.error.rollback_errors
         assert old.world() == before
 

@@ -51,7 +51,7 @@ def test_refused_parts(scene, tools):
     scene.fill({"one.bin": 11 * tools.mib, "two.bin": 11 * tools.mib})
     scene.place.refuse("two.bin")
     before = scene.world()
-    done = scene.upload(part_size=5 * tools.mib, concurrency=1)
+    done = scene.upload(part_size=5 * tools.mib, transfers=1)
     assert done.code == 1
     assert "two.bin: " in done.message
     assert scene.world() == before

@@ -31,14 +31,14 @@ def test_same_source(scene, tools, number):
     """The one that comes while the other works is refused; each unit is registered once."""
     scene.fill(60)
     before = scene.world()
-    processes = [scene.start_upload("-p", "concurrency=2") for _ in range(2)]
+    processes = [scene.start_upload("--transfers", 2) for _ in range(2)]
     check(scene, tools, processes, before, [path.name for path in scene.source.iterdir()])
 
 
 def test_same_source_with_patience(scene, tools):
     """Whoever waits finds what the other has sent."""
     scene.fill(60)
-    waiting = ("-p", "concurrency=2", "--claim-wait", "2m")
+    waiting = ("--transfers", 2, "--claim-wait", "2m")
     ends = [tools.ended(each) for each in [scene.start_upload(*waiting) for _ in range(3)]]
     assert [done.code for done in ends] == [0, 0, 0], "\n".join(done.err for done in ends)
     rows = scene.catalogue.rows()

@@ -94,7 +94,7 @@ def test_part_of_the_effects(scene, tools):
             if number == at:
                 raise RecordedError
 
-        done = scene.upload(tools.storing(after=fail), concurrency=1, **OPTIONS)
+        done = scene.upload(tools.storing(after=fail), transfers=1, **OPTIONS)
         assert done.code == 1
         assert scene.world() == before
 

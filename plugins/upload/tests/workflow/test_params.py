@@ -38,6 +38,7 @@ METAVARS = {
     "keep-replaced": "[DURATION]",
     "compare": "[checksum|size]",
     "claim-wait": "DURATION",
+    "transfers": "INTEGER",
     "part-size": "SIZE",
     "part-concurrency": "INTEGER",
     "bandwidth": "SIZE",
@@ -50,6 +51,7 @@ DEFAULTS = {
     "keep-replaced": "True",
     "compare": "checksum",
     "claim-wait": "0s",
+    "transfers": "32",
     "part-size": "8.0MiB",
     "part-concurrency": "4",
     "retries": "8",
@@ -97,9 +99,6 @@ def test_every_param_is_an_option(shown: str) -> None:
         if name in ("source", "target"):  # The option --source is that of sources.
             assert name == "source" or option not in options
             continue
-        if name == "concurrency":  # That option is one of `run`, for sweeps.
-            assert options[option][0] == "N"
-            continue
         metavar, told = options[option]
         assert metavar == METAVARS.get(option, "")
         assert told.startswith(field.description)
@@ -112,9 +111,7 @@ def test_every_param_is_an_option(shown: str) -> None:
 def test_the_help_is_for_people(shown: str) -> None:
     """The usage has both arguments, nothing is wider than the terminal, no Python shows."""
     assert "run upload [OPTIONS] [SOURCE] TARGET" in shown
-    without = shown.partition("Params without an option, for -p and --params:\n")[2]
-    assert re.findall(r"(?m)^  (\w+) ", without) == ["concurrency"]
-    assert "[default: 32]  [--concurrency is taken: use -p" in without
+    assert "Params without an option" not in shown
     assert max(map(len, shown.splitlines())) <= 100
     assert not re.search(r"PydanticUndefined|default_factory|ByteSize|BYTESIZE|\bNone\b|<", shown)
 
@@ -123,7 +120,7 @@ def test_defaults() -> None:
     """Without options nothing is replaced, everything is compared, and mistakes stop the run."""
     params = UploadParams(source=Path("src"), target="out")
     assert (params.if_exists, params.compare, params.on_invalid) == ("same", "checksum", "fail")
-    assert (params.concurrency, params.part_concurrency, params.retries) == (32, 4, 8)
+    assert (params.transfers, params.part_concurrency, params.retries) == (32, 4, 8)
     assert params.part_size == 8 * MIB
     assert params.bandwidth is None
     assert params.collection_name == "src"
@@ -141,8 +138,8 @@ def test_defaults() -> None:
         ({"target": "az:///x"}, "target: az:///x names no container"),
         ({"target": "s3://b/../x"}, "'.' and '..' have no meaning in an object storage"),
         ({"limit": 0}, "limit: Input should be greater than or equal to 1"),
-        ({"concurrency": 0}, "concurrency: "),
-        ({"concurrency": 257}, "concurrency: "),
+        ({"transfers": 0}, "transfers: "),
+        ({"transfers": 257}, "transfers: "),
         ({"part_concurrency": 65}, "part_concurrency: "),
         ({"retries": -1}, "retries: "),
         ({"retries": "often"}, "retries: "),
@@ -150,6 +147,7 @@ def test_defaults() -> None:
         ({"part_size": "6GiB"}, "part_size: a part has 5MiB to 5GiB, such as 16MiB"),
         ({"bandwidth": "fast"}, "bandwidth: is not a size, such as 500kB or 20MiB"),
         ({"bandwidth": 0}, "bandwidth: "),
+        ({"bandwidth": "1,000 MB"}, "bandwidth: is not a size, such as 500kB or 20MiB"),
         ({"claim_wait": "a while"}, "claim_wait: is not a duration, such as 90s, 10m or 2h"),
         ({"claim_wait": "-1s"}, "claim_wait: is not a duration, such as 90s, 10m or 2h"),
         ({"claim_wait": -1}, "claim_wait: "),

@@ -21,7 +21,7 @@ def test_the_runs_of_a_sweep_that_share_a_target_are_undone_one_after_the_other(
         (here / "many" / f"{number}.txt").write_text(f"{number}")
     packs = {"HANDRAIL_ONLY_PACKS": "handrail-upload,handrail-workers"}
     begun = handrail(
-        *("run", "upload", "many", "swept", "--over", "concurrency=1,2,3,4"),
+        *("run", "upload", "many", "swept", "--over", "transfers=1,2,3,4"),
         *("--executor", "threads:1"),
         **packs,
     )

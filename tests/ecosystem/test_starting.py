@@ -18,7 +18,7 @@ WORK = {
 
 # Each takes milliseconds, or tens of them.
 CLIENTS = {"obstore", "boto3", "psycopg", "duckdb", "adbc_driver_manager"}
-LIBRARIES = {"numpy", "pyarrow", "sklearn", "skops", "PIL", "pathspec"}
+LIBRARIES = {"numpy", "pyarrow", "sklearn", "skops", "PIL"}
 STANDARD = {"asyncio", "concurrent.futures", "logging", "tomllib"}
 SLOW = CLIENTS | LIBRARIES | STANDARD
 PLANNING = {"handrail.hookspecs", "pluggy"}

@@ -6,18 +6,16 @@ import os
 import stat
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from handrail.frozen import frozen, replace
 from handrail_storage.backend import FOLDER
 from handrail_upload.errors import SourceError
 from handrail_upload.names import readable
-
-if TYPE_CHECKING:
-    import pathspec
+from handrail_upload.patterns import Patterns
 
 _READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _KIND_AND_READ, _PLAIN = 0o170000 | _READ_BY_ALL, stat.S_IFREG | _READ_BY_ALL
@@ -117,8 +115,8 @@ class FolderDiscovery:
 class _Walk:
     def __init__(self, search: Search) -> None:
         self.search = search
-        self.include = _patterns(search.include)
-        self.exclude = _patterns(search.exclude)
+        self.include = Patterns(search.include) if search.include else None
+        self.exclude = Patterns(search.exclude) if search.exclude else None
         self.roots = tuple(os.path.realpath(each) for each in search.sources.values())
 
     def folder(self, role: str, path: str, below: str) -> Iterator[Found | LeftAlone]:
@@ -179,7 +177,7 @@ class _Walk:
             return []
         if bare.startswith(".") and not self.search.hidden:
             return self._hidden(f"{name}/")
-        if self.exclude is not None and self.exclude.match_file(f"{name}/"):
+        if self.exclude is not None and self.exclude.fit(name, is_folder=True):
             return []
         return [] if path in self.search.avoid else None
 
@@ -192,9 +190,9 @@ class _Walk:
         return self.search.hidden and bare != FOLDER
 
     def _matches(self, name: str) -> bool:
-        if self.exclude is not None and self.exclude.match_file(name):
+        if self.exclude is not None and self.exclude.fit(name):
             return False
-        return self.include is None or self.include.match_file(name)
+        return self.include is None or self.include.fit(name)
 
     def _file(
         self, role: str, file: os.DirEntry[str] | Path, path: str, name: str, is_link: bool
@@ -243,21 +241,6 @@ def read_names(path: Path) -> tuple[str, ...]:
 def _folders_above(name: str) -> Iterator[str]:
     while name := os.path.dirname(name):
         yield name
-
-
-def _patterns(lines: Iterable[str]) -> pathspec.GitIgnoreSpec | None:
-    given = tuple(lines)
-    if not given:
-        return None
-    import pathspec  # noqa: PLC0415 - most searches have no patterns
-
-    try:
-        return pathspec.GitIgnoreSpec.from_lines(given)
-    except ValueError as error:
-        raise SourceError(
-            f"a pattern is wrong: {error}",
-            ways_out=("patterns are those of .gitignore files, such as *.jpg or raw/**",),
-        ) from error
 
 
 def _no_source(path: str, error: OSError) -> SourceError:

@@ -3,7 +3,8 @@
 # Annotations are not postponed here: pydantic would compile each of them by itself.
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -27,6 +28,18 @@ Compare = Literal["checksum", "size"]
 OnInvalid = Literal["fail", "skip"]
 
 MIB = 1 << 20
+
+
+@contextmanager
+def _in_one_line() -> Generator[None]:
+    """Raise an error of the block as pydantic tells it."""
+    from handrail_storage import one_line
+    from handrail_upload.errors import UploadError
+
+    try:
+        yield
+    except UploadError as error:
+        raise ValueError(one_line(error)) from error
 
 
 class UploadParams(BaseModel):
@@ -154,30 +167,31 @@ class UploadParams(BaseModel):
     @field_validator("catalogue")
     @classmethod
     def _known_catalogue(cls, catalogue: str | None) -> str | None:
-        from handrail_storage import one_line
         from handrail_upload.catalogue.address import parse
-        from handrail_upload.errors import CatalogueError
 
         if catalogue is not None:
-            try:
+            with _in_one_line():
                 parse(catalogue)
-            except CatalogueError as error:
-                raise ValueError(one_line(error)) from error
         return catalogue
+
+    @field_validator("include", "exclude")
+    @classmethod
+    def _possible_patterns(cls, patterns: list[str]) -> list[str]:
+        from handrail_upload.patterns import Patterns
+
+        with _in_one_line():
+            Patterns(patterns)
+        return patterns
 
     @field_validator("target")
     @classmethod
     def _known_target(cls, target: str) -> str:
-        from handrail_storage import one_line
-        from handrail_upload.errors import StorageError
         from handrail_upload.storage.target import parse_target
 
         if not target.strip():
             raise ValueError("give a target: a folder or a URL such as s3://bucket/path")
-        try:
+        with _in_one_line():
             parse_target(target)
-        except StorageError as error:
-            raise ValueError(one_line(error)) from error
         return target
 
     @model_validator(mode="before")

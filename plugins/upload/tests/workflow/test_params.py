@@ -148,6 +148,7 @@ def test_defaults() -> None:
         ({"bandwidth": "fast"}, "bandwidth: is not a size, such as 500kB or 20MiB"),
         ({"bandwidth": 0}, "bandwidth: "),
         ({"bandwidth": "1,000 MB"}, "bandwidth: is not a size, such as 500kB or 20MiB"),
+        ({"exclude": ["a.jpg", "[ab"]}, "exclude: a pattern is wrong: [ab: a [ is never closed"),
         ({"claim_wait": "a while"}, "claim_wait: is not a duration, such as 90s, 10m or 2h"),
         ({"claim_wait": "-1s"}, "claim_wait: is not a duration, such as 90s, 10m or 2h"),
         ({"claim_wait": -1}, "claim_wait: "),

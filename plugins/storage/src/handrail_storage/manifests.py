@@ -113,7 +113,7 @@ def find_run(folder: Path, run: str | None, *, action: str) -> KeptRun:
     else:
         told = f"there is no {action} in {folder}"
         way = "give the folder where they are kept: --state-folder FOLDER"
-    raise NotFoundError(told, ways_out=(way,))
+    raise NotFoundError(f"{told}, where nothing is kept of one that was undone", ways_out=(way,))
 
 
 def manifest_files(path: str | Path) -> list[Path]:

@@ -126,7 +126,8 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         from handrail_storage import count_text, size_text
         from handrail_upload.steps.upload_files import outcome_text
 
-        sent, units = (_data(context, name) for name in ("upload_files", "generate_data_units"))
+        names = "validate_files", "upload_files", "generate_data_units"
+        checked, sent, units = (_data(context, name) for name in names)
         size, seconds = sent.get("bytes", 0), sent.get("seconds", 0.0)
         rate = f" in {seconds:.1f}s ({size_text(size / seconds)}/s)" if size and seconds else ""
         where = ""
@@ -134,7 +135,10 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             where = f" · {count_text(units['units'], 'unit')} in {units['catalogue']}"
         ended = _data(context, "cleanup")
         kept = f" · {ended['summary']}" if ended.get("replaced") else ""
-        check = {"check": f"handrail upload verify {context.run_name}{_folder_option(context)}"}
+        of_run = f"{context.run_name}{_folder_option(context)}"
+        following = {"check": f"handrail upload verify {of_run}"}
+        if _data(context, "organize_files").get("left") or checked.get("problems"):
+            following["which"] = f"handrail upload files {of_run} --state left-out"
         counts = {each: sent.get(each, 0) for each in ("new", "replaced", "unchanged", "skipped")}
         result: UploadResult = {
             "summary": f"uploaded {outcome_text(counts)} to {context.options.target} · "
@@ -152,7 +156,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         if "catalogue" in units:
             result["catalogue"] = units["catalogue"]
         if context.manifest_path and units:
-            result["next"] = check
+            result["next"] = following
         return result
 
 

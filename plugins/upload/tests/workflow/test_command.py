@@ -155,7 +155,8 @@ def test_the_real_command(handrail: Callable[..., Any], uploaded: str, here: Pat
     done = handrail("upload", "verify", "xyz")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "error: there is no upload xyz in .handrail/uploads",
+        "error: there is no upload xyz in .handrail/uploads, where nothing is kept of one that was "
+        "undone",
         "  handrail runs --action upload",
     ]
     done = handrail("upload")

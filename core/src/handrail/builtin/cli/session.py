@@ -208,8 +208,10 @@ def session_of(context: click.Context) -> Session:
     return found
 
 
-def echo(line: str = "", *, err: bool = False, head: str = "") -> None:
+def echo(line: str = "", *, err: bool = False, head: str = "") -> bool:
     """Write a line for people, with what could control a terminal spelled out.
+
+    Returns whether somebody may still read standard output; with `| head`, not for long.
 
     Where it is wider than the terminal, it goes on in further lines, broken between words; a
     command in it stays whole. In a file or a pipe it is one line.
@@ -223,11 +225,17 @@ def echo(line: str = "", *, err: bool = False, head: str = "") -> None:
     write = console.note if err else console.print
     for each in folded(line, console.err if err else None, head=head):
         write(each)
+    return console.read
 
 
-def echo_json(document: Mapping[str, Any]) -> None:
-    """Write a JSON object on one line, with the number of its schema as `schema`."""
-    _console().json_line(document)
+def echo_json(document: Mapping[str, Any]) -> bool:
+    """Write a JSON object on one line, with the number of its schema as `schema`.
+
+    Returns whether somebody may still read standard output.
+    """
+    console = _console()
+    console.json_line(document)
+    return console.read
 
 
 def _console() -> Console:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from handrail_upload.manifest.files_cache import FILES_CACHE, forget_files_caches
 from handrail_upload.manifest.manifest import Manifest
+from handrail_upload.manifest.outcome import OUTCOMES, FileOutcome
 from handrail_upload.manifest.side_file import PAGE, arrived_lines_in, sizes_in
 from handrail_upload.manifest.source_file import (
     ARRIVED,
@@ -38,6 +39,7 @@ __all__ = [
     "LATEST",
     "LEFT_OUT",
     "NEW",
+    "OUTCOMES",
     "PAGE",
     "REPLACE",
     "REPLACED",
@@ -47,6 +49,7 @@ __all__ = [
     "STORED",
     "UNCHANGED",
     "UNSETTLED",
+    "FileOutcome",
     "FoundRow",
     "Manifest",
     "SourceFile",

@@ -9,6 +9,7 @@ from typing import Any
 from handrail_storage import pages
 from handrail_upload.listing import Listing
 from handrail_upload.manifest.files_cache import FilesCache
+from handrail_upload.manifest.outcome import OUTCOMES, FileOutcome, selects_of
 from handrail_upload.manifest.side_file import PAGE
 from handrail_upload.manifest.source_file import (
     FILE_NAMES,
@@ -236,6 +237,26 @@ class Manifest(FilesCache):
             " ORDER BY name",
             kinds,
         )
+
+    def outcomes(self, *among: str, match: str | None = None) -> Iterator[FileOutcome]:
+        """Yield what the run has done so far with each file, in the order in which it found them.
+
+        Args:
+            among: Only these outcomes; see `OUTCOMES`.
+            match: Only keys that this glob pattern of SQLite matches.
+        """
+        there = {name for (name,) in self._rows("SELECT name FROM sqlite_schema")}
+        for select, place in selects_of(among or OUTCOMES):
+            if place == "key" and "deleted" not in there:
+                continue
+            fits = "" if match is None else " AND key GLOB ?2"
+            page = f"{select} AND {place} > ?1{fits} ORDER BY {place} LIMIT {PAGE}"
+            after: int | str = "" if place == "key" else 0
+            while rows := self._rows(page, (after, match)[: 1 + bool(fits)]):
+                yield from (FileOutcome(*values) for _, *values in rows)
+                if len(rows) < PAGE:
+                    break
+                after = rows[-1][0]
 
     # Data units
 

@@ -94,6 +94,12 @@ class Console:
         raw = _raw_of(self.out)
         return raw.lost if isinstance(raw, _Lasting) else None
 
+    @property
+    def read(self) -> bool:
+        """Whether somebody may still read standard output; not once its reader has left."""
+        raw = _raw_of(self.out)
+        return not (isinstance(raw, _Lasting) and raw.left)
+
     def style(self, text: str, *styles: str, err: bool = False) -> str:
         """Return `text` in the given styles, where the stream shows them.
 
@@ -192,11 +198,13 @@ class _Lasting(io.FileIO):
         stream: The stream.
 
     Attributes:
-        lost: The error if it could not be written, unless its reader has left.
+        left: Whether its reader has left.
+        lost: The error if it could not be written otherwise.
     """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream.fileno(), "w", closefd=False)
+        self.left = False
         self.lost: str | None = None
         self._stream = stream  # It would close the file with its end.
 
@@ -206,8 +214,8 @@ class _Lasting(io.FileIO):
             while (count := super().write(data)) is None:
                 select.select((), (self,), ())  # A pipe that does not block is full.
         except OSError as error:
-            if error.errno != errno.EPIPE:
-                self.lost = error.strerror or str(error)
+            self.left = error.errno == errno.EPIPE
+            self.lost = None if self.left else error.strerror or str(error)
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())  # For processes that a step starts, too.
             os.close(nowhere)

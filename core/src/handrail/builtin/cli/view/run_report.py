@@ -345,6 +345,10 @@ def _outcome(record: RunRecord, *, everything: bool) -> Iterator[str]:
     # That of a derived action, such as a sweep, says what its report says above.
     for told in () if is_derived(record.row) else _told(record.result or {}):
         yield f"  result  {told if everything else one_line(told, limit=_RESULT)}"
+    following = (record.result or {}).get("next")
+    if record.state == "completed" and isinstance(following, dict):
+        ways = cast("dict[str, Any]", following).items()
+        yield from (f"  {purpose:7} {command}" for purpose, command in ways)
     attaching = record.observations.attaching
     found = [step for step in record.steps if step.own_name in attaching]
     for step in found if everything else found[:_MOST_ATTACHING]:

@@ -25,7 +25,7 @@ from handrail_storage import StorageError, open_store
 from handrail_storage.backend import contents, looking
 from handrail_storage.backend.local import LocalStore
 from handrail_storage.backend.requests import Requests
-from handrail_storage.backend.small import SmallObjects
+from handrail_storage.backend.small_objects import SmallObjects
 from handrail_storage.claims import (
     Claimant,
     ClaimError,

@@ -13,6 +13,8 @@ from handrail_storage.places import Place, parse_place
 from handrail_storage.store import Store
 
 if TYPE_CHECKING:
+    from obstore import GetOptions
+
     from handrail_storage.backend.requests import Requests
 
 _BLOCK = 4 << 20
@@ -82,10 +84,8 @@ class Reader:
 
         requests = self._bucket(place)
         with requests.patiently(place.path):
-            if most is None:
-                return bytes(obstore.get(requests.patient, place.path).bytes())
-            answer = obstore.get(requests.patient, place.path, options={"range": (0, most)})
-            return bytes(answer.bytes())
+            options: GetOptions = {} if most is None else {"range": (0, most)}
+            return bytes(obstore.get(requests.patient, place.path, options=options).bytes())
 
     def blocks(self, location: str) -> Iterator[bytes]:
         """Yield the content of a file, a few MiB at a time.

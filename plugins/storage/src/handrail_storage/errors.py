@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from typing import Any, Self
+from typing import Self
 
 from handrail.errors import HandrailError
 
@@ -52,10 +52,7 @@ class StorageError(PassingError):
     """
 
     code = "storage"
-
-    def __init__(self, message: str, *, no_place: bool = False, **more: Any) -> None:
-        super().__init__(message, **more)
-        self.no_place = no_place
+    no_place = False
 
 
 class ContainmentError(HandrailError, RuntimeError):

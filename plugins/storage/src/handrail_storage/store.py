@@ -199,7 +199,6 @@ class Store(ABC):
 
     # Storing
 
-    @abstractmethod
     def create(
         self, key: str, content: bytes | Path, mark: str, sha256: str | None = None
     ) -> Stored:
@@ -215,8 +214,8 @@ class Store(ABC):
             TakenError: The key is taken, by any run.
             StorageError: The storage failed or refused.
         """
+        return self.store(key, content, mark, None, sha256)
 
-    @abstractmethod
     def replace(
         self,
         key: str,
@@ -238,6 +237,18 @@ class Store(ABC):
             TakenError: The object was deleted, or another one has taken its place.
             StorageError: The storage failed or refused.
         """
+        return self.store(key, content, mark, found, sha256)
+
+    @abstractmethod
+    def store(
+        self,
+        key: str,
+        content: bytes | Path,
+        mark: str,
+        replacing: Listed | None,
+        sha256: str | None,
+    ) -> Stored:
+        """Store an object, for `create`, where `replacing` is None, and for `replace`."""
 
     @abstractmethod
     def set_aside(self, key: str, name: str) -> None:

@@ -51,10 +51,9 @@ def traffic(shared: Any, monkeypatch: pytest.MonkeyPatch) -> Traffic:
 
 
 def _count_files(counted: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, write = SmallLocalFiles._read, SmallLocalFiles._write
-    content_of = SmallLocalFiles.content
+    read, write = SmallLocalFiles._content, SmallLocalFiles._write
 
-    def reading(path: Path) -> bytes | None:
+    def reading(path: Path) -> Any:
         content = read(path)
         counted.add("read", len(content or b""))
         return content
@@ -63,13 +62,7 @@ def _count_files(counted: Traffic, monkeypatch: pytest.MonkeyPatch) -> None:
         counted.add("write", len(content))
         write(files, path, content)
 
-    def opening(files: Any, name: str) -> Any:
-        content = content_of(files, name)
-        counted.add("read", len(content or b""))
-        return content
-
-    monkeypatch.setattr(SmallLocalFiles, "_read", staticmethod(reading))
-    monkeypatch.setattr(SmallLocalFiles, "content", opening)
+    monkeypatch.setattr(SmallLocalFiles, "_content", staticmethod(reading))
     monkeypatch.setattr(SmallLocalFiles, "_write", writing)
 
 

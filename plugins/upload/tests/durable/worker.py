@@ -16,7 +16,8 @@ from killing.forks import at_call, carry_out, serve
 
 from handrail_storage.backend import unfinished
 from handrail_storage.backend.labels import Labels
-from handrail_storage.backend.small import SmallLocalFiles, SmallObjects
+from handrail_storage.backend.small import SmallLocalFiles
+from handrail_storage.backend.small_objects import SmallObjects
 from handrail_storage.claims import Claim, Claims
 from handrail_upload import DefaultUploadAction
 from handrail_upload.catalogue import Catalogue

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from handrail_storage.backend.small import SmallLocalFiles, SmallObjects
+from handrail_storage.backend.small import SmallLocalFiles
+from handrail_storage.backend.small_objects import SmallObjects
 from handrail_upload.errors import StorageError
 from handrail_upload.steps import UploadFilesStep
 from handrail_upload.storage import LocalStorage

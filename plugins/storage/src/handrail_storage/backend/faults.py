@@ -74,13 +74,14 @@ def storage_error(
         return caller.error(f"{about}: it is not there (at {url})")
     words = f": {' '.join(said.split())}" if said else ""
     place = f" ({status} from {url})" if status else f" (from {url})"
-    return caller.error(
+    told = caller.error(
         f"{about}: {code}{place}{words}",
         passing=_may_pass(status, code),
         reason=said if said and not status else f"{code}{place}",
-        no_place=code in _NO_BUCKET,
         ways_out=(_WAYS_OUT.get(code, ""),),
     )
+    told.no_place = code in _NO_BUCKET
+    return told
 
 
 def _server(text: str) -> str:

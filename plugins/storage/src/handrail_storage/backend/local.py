@@ -222,27 +222,7 @@ class LocalStore(LocalFolders):
 
     # Storing
 
-    def create(
-        self, key: str, content: bytes | Path, mark: str, sha256: str | None = None
-    ) -> Stored:
-        """Write the content under a temporary name, label it, then link it to its key."""
-        return self._store(key, content, mark, None, sha256)
-
-    def replace(
-        self,
-        key: str,
-        content: bytes | Path,
-        mark: str,
-        found: Listed,
-        sha256: str | None = None,
-    ) -> Stored:
-        """Write the content under a temporary name, label it, then rename it to its key.
-
-        A file that others put there after the last look, a moment before, is replaced too.
-        """
-        return self._store(key, content, mark, found, sha256)
-
-    def _store(
+    def store(
         self,
         key: str,
         content: bytes | Path,
@@ -250,6 +230,11 @@ class LocalStore(LocalFolders):
         replacing: Listed | None,
         sha256: str | None,
     ) -> Stored:
+        """Write the content under a temporary name, label it, then link or rename it to its key.
+
+        A file that others put in place of one that is replaced after the last look, a moment
+        before, is replaced too.
+        """
         path = self._path(key)
         with self._converting_errors(key, putting=True):
             if replacing is None and os.path.lexists(path):

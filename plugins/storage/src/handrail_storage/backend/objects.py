@@ -26,7 +26,8 @@ from handrail_storage.backend.putting import (
     put_unless_taken,
 )
 from handrail_storage.backend.requests import MARK, SHA256, Requests
-from handrail_storage.backend.small import SmallFiles, SmallObjects
+from handrail_storage.backend.small import SmallFiles
+from handrail_storage.backend.small_objects import SmallObjects
 from handrail_storage.backend.unfinished import abort_unfinished
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import TakenError
@@ -129,39 +130,14 @@ class ObjectStore(Store):
         """Return the whole content, read at once."""
 
         def get() -> bytes | None:
-            try:
-                return bytes(obstore.get(self.requests.client, self.requests.path(key)).bytes())
-            except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
-                    raise
-                return None
+            answer = self.requests.get(key)
+            return None if answer is None else bytes(answer.bytes())
 
         return self.requests.again(key, get)
 
     # Storing
 
-    def create(
-        self, key: str, content: bytes | Path, mark: str, sha256: str | None = None
-    ) -> Stored:
-        """Put a small object at once, a large file in parts."""
-        return self._store(key, content, mark, None, sha256)
-
-    def replace(
-        self,
-        key: str,
-        content: bytes | Path,
-        mark: str,
-        found: Listed,
-        sha256: str | None = None,
-    ) -> Stored:
-        """Put a small object at once, a large file in parts.
-
-        Where the storage takes no conditions, and for a file in parts, an object that others put
-        there after the last look, a moment before, is replaced too.
-        """
-        return self._store(key, content, mark, found, sha256)
-
-    def _store(
+    def store(
         self,
         key: str,
         content: bytes | Path,
@@ -169,6 +145,11 @@ class ObjectStore(Store):
         replacing: Listed | None,
         sha256: str | None,
     ) -> Stored:
+        """Put a small object at once, a large file in parts.
+
+        Where the storage takes no conditions, and for a file in parts, an object that others put
+        there after the last look, a moment before, is replaced too.
+        """
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         marks = {MARK: mark, SHA256: sha256 or sha256_of(content)}
         if isinstance(content, Path) and size > _PART:

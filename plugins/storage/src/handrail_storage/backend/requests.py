@@ -21,7 +21,7 @@ from handrail_storage.retries import retrying
 from handrail_storage.stored import Stored
 
 if TYPE_CHECKING:
-    from obstore import Attributes
+    from obstore import Attributes, GetResult
     from obstore.store import ObjectStore
 
 MARK, SHA256, PART_SIZE = "handrail-run", "handrail-sha256", "handrail-part-size"
@@ -120,17 +120,8 @@ class Requests:
         Raises:
             StorageError: The storage does not answer, or refuses to read.
         """
-        path = self.path(".handrail-reach")
-
-        def get() -> None:
-            try:
-                # The answer to a HEAD does not say whether the object or the bucket is missing.
-                obstore.get(self.client, path)
-            except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
-                    raise
-
-        self.again(self.url, get, retries=retries)
+        # The answer to a HEAD does not say whether the object or the bucket is missing.
+        self.again(self.url, lambda: self.get(".handrail-reach"), retries=retries)
 
     @contextmanager
     def patiently(self, about: str) -> Generator[None]:
@@ -178,13 +169,21 @@ class Requests:
             raise self._caller.error(f"{key}: '..' is no part of a path of objects (at {self.url})")
         return f"{self.prefix}{key}"
 
-    def ask(self, key: str, client: ObjectStore | None = None) -> Stored | None:
-        """Ask once for the metadata of one object."""
+    def get(
+        self, key: str, client: ObjectStore | None = None, *, head: bool = False
+    ) -> GetResult | None:
+        """Ask once for one object; return None if it is not there."""
         try:
-            answer = obstore.get(client or self.client, self.path(key), options={"head": True})
+            return obstore.get(client or self.client, self.path(key), options={"head": head})
         except FileNotFoundError as error:
             if "NoSuchBucket" in str(error):
                 raise
+            return None
+
+    def ask(self, key: str, client: ObjectStore | None = None) -> Stored | None:
+        """Ask once for the metadata of one object."""
+        answer = self.get(key, client, head=True)
+        if answer is None:
             return None
         meta, attributes = answer.meta, answer.attributes
         part_size = attributes.get(self.spelled(PART_SIZE), "")

@@ -8,13 +8,12 @@ import hashlib
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
 
 from handrail.frozen import frozen
-from handrail_storage.backend.contents import Content, Writing, content_of
+from handrail_storage.backend.contents import Content, content_of
 from handrail_storage.backend.disk import (
     FOLDER,
     beside,
@@ -26,19 +25,9 @@ from handrail_storage.backend.disk import (
 from handrail_storage.backend.names import COPY, OURS, temporary_of
 from handrail_storage.caller import Caller
 from handrail_storage.containment import Inside
-from handrail_storage.errors import TakenError
-from handrail_storage.stored import Listed
-
-if TYPE_CHECKING:
-    from obstore import Attributes
-
-    from handrail_storage.backend.requests import Requests
-    from handrail_storage.stored import Capabilities, Stored
 
 _TEMPORARY, _SPARE = ".tmp", ".spare"
-_BLOCK = 1 << 16
 _GROWTH = 4096  # Bytes by which a file may become larger when it is replaced.
-_ATTRIBUTES: Attributes = {"Content-Type": "application/json"}
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -151,171 +140,6 @@ class SmallFiles(ABC):
         """Yield the names that begin with a prefix, each with its bytes; see `names`."""
 
 
-class SmallObjects(SmallFiles):
-    """Small files as objects.
-
-    Args:
-        requests: The bucket.
-        capabilities: Returns the capabilities of the storage, as far as they are known.
-    """
-
-    def __init__(self, requests: Requests, capabilities: Callable[[], Capabilities]) -> None:
-        self._requests = requests
-        self._capabilities = capabilities
-
-    def get(self, name: str) -> Small | None:
-        """Ask for the whole object."""
-        return self._requests.again(name, lambda: self._get(name))
-
-    def _get(self, name: str) -> Small | None:
-        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
-
-        from handrail_storage.backend.requests import bare  # noqa: PLC0415 - see above
-
-        try:
-            answer = obstore.get(self._requests.client, self._path(name))
-            version = bare(answer.meta["e_tag"]) or ""
-            return Small(content=bytes(answer.bytes()), version=version)
-        except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise
-            return None
-
-    def content(self, name: str) -> Content | None:
-        """Ask for the object, a block at a time."""
-        return self._requests.again(name, lambda: self._content(name))
-
-    def _content(self, name: str) -> Content | None:
-        import obstore  # noqa: PLC0415 - see above
-
-        writing = Writing()
-        try:
-            answer = obstore.get(self._requests.client, self._path(name))
-            for block in answer.stream(_BLOCK):
-                writing.write(memoryview(block))
-        except FileNotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise
-            return None
-        return writing.done()
-
-    def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
-        """Put it, whatever is there."""
-        key, whole = f"{FOLDER}/{name}", content_of(content).buffer()
-        return self._requests.again(
-            name, lambda: self._requests.put(key, whole, _ATTRIBUTES, "overwrite") or ""
-        )
-
-    def create(self, name: str, content: bytes | Content) -> bool:
-        """Put it in one request if the storage refuses to replace; else look before."""
-        whole = content_of(content)
-        if self._put_unless_taken(name, whole, None) is not None:
-            return True
-        found = self.content(name)
-        return found is not None and found.is_same(whole)
-
-    def swap(self, name: str, content: bytes, version: str) -> str | None:
-        """Put it in one request if the storage takes the condition; else look before."""
-        return self._put_unless_taken(name, Content(content), version)
-
-    def remove(self, name: str, version: str | None = None) -> bool:
-        """Delete it in one request if the storage takes the condition; else look before."""
-        from handrail_storage.backend.deleting import delete_unchanged  # noqa: PLC0415 - see above
-
-        if version is not None and self._capabilities().delete_if:
-            expected = Listed(key=f"{FOLDER}/{name}", size=-1, etag=version)
-            return not delete_unchanged(self._requests, [expected], conditional=True)
-        if version is not None:
-            there = self._version(name)
-            if there != version:
-                return there is None
-        self.remove_all([name])
-        return True
-
-    def remove_all(self, names: Sequence[str]) -> None:
-        """Delete up to a thousand in each request."""
-        from handrail_storage.backend.deleting import delete_all  # noqa: PLC0415 - see above
-
-        delete_all(self._requests, [f"{FOLDER}/{name}" for name in names])
-
-    def names(self, prefix: str) -> Iterator[tuple[str, str | None]]:
-        """List the objects, a thousand in each request."""
-        from handrail_storage.backend.requests import bare  # noqa: PLC0415 - see above
-
-        for name, meta in self._listed(prefix):
-            yield name, bare(meta["e_tag"])
-
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """List the objects, a thousand in each request."""
-        for name, meta in self._listed(prefix):
-            yield name, meta["size"]
-
-    def _listed(self, prefix: str) -> Iterator[tuple[str, Any]]:
-        import obstore  # noqa: PLC0415 - see above
-
-        root = self._path("")
-        with self._requests.patiently(f"listing {self._requests.url}"):
-            # Its overloads name a type that does not exist.
-            batches: Any = cast("Any", obstore).list(
-                self._requests.patient, prefix=f"{root}{prefix}"
-            )
-            for batch in batches:
-                for meta in batch:
-                    yield meta["path"].removeprefix(root), meta
-
-    def _put_unless_taken(self, name: str, content: Content, version: str | None) -> str | None:
-        """Put an object over that of a version, or where there is none; return its version.
-
-        None if there is another one.
-        """
-        from handrail_storage.backend.putting import put_unless_taken  # noqa: PLC0415 - see above
-
-        def is_free(there: Stored | None) -> bool:
-            if there is not None:
-                return version == (there.etag or "")
-            if version is not None:
-                self._get(name)  # That would tell that it is the whole bucket that is gone.
-            return version is None
-
-        def is_ours(_there: Stored) -> bool:
-            found = self._content(name)
-            return found is not None and found.is_same(content)
-
-        try:
-            etag = put_unless_taken(
-                self._requests,
-                self._capabilities(),
-                f"{FOLDER}/{name}",
-                content.buffer(),
-                _ATTRIBUTES,
-                replacing=version,
-                free=is_free,
-                ours=is_ours,
-            )
-        except TakenError:
-            return None
-        return etag or ""
-
-    def _version(self, name: str) -> str | None:
-        """Return the version of an object; None if it, and not the whole bucket, is gone."""
-        version = self._there(name)
-        if version is None and (found := self.get(name)) is not None:
-            return found.version
-        return version
-
-    def _there(self, name: str) -> str | None:
-        """Return the version of an object without its content; None if nothing is there.
-
-        Some servers send the content 40 ms after the head of their answer.
-        """
-        key = f"{FOLDER}/{name}"
-        found = self._requests.again(name, lambda: self._requests.ask(key))
-        return None if found is None else found.etag or ""
-
-    def _path(self, name: str) -> str:
-        return self._requests.path(f"{FOLDER}/{name}")
-
-
 class SmallLocalFiles(SmallFiles):
     """Small files in a folder; runs on all machines that share it take turns by flock(2).
 
@@ -334,8 +158,10 @@ class SmallLocalFiles(SmallFiles):
     def get(self, name: str) -> Small | None:
         """Read the file."""
         with self._converting_errors(name):
-            content = self._read(self._path(name))
-        return None if content is None else Small(content=content, version=_version(content))
+            content = self._content(self._path(name))
+        if content is None:
+            return None
+        return Small(content=content.read(), version=_version(content))
 
     def content(self, name: str) -> Content | None:
         """Open the file."""
@@ -365,7 +191,7 @@ class SmallLocalFiles(SmallFiles):
         """Look, then write, in one turn."""
         path = self._path(name)
         with self._converting_errors(name), self._alone():
-            found = self._read(path)
+            found = self._content(path)
             if found is None or _version(found) != version:
                 return None
             self._write_even_if_full(path, content)
@@ -377,7 +203,7 @@ class SmallLocalFiles(SmallFiles):
         if not self._root.is_dir():
             return True
         with self._converting_errors(name), self._alone():
-            found = None if version is None else self._read(path)
+            found = None if version is None else self._content(path)
             if found is not None and _version(found) != version:
                 return False
             self._remove([path])
@@ -475,13 +301,6 @@ class SmallLocalFiles(SmallFiles):
             return Content.at(path)
         return None
 
-    @staticmethod
-    def _read(path: Path) -> bytes | None:
-        try:
-            return path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
     def _path(self, name: str) -> Path:
         """Return the path of a file, after checking that no folder leads out of the target."""
         folder = os.path.dirname(f"{FOLDER}/{name}")
@@ -519,9 +338,7 @@ def _take_space(path: Path, size: int) -> None:
 
 
 def _version(content: bytes | Content) -> str:
-    if isinstance(content, Content):
-        return hashlib.file_digest(content.opened(), "sha256").hexdigest()
-    return hashlib.sha256(content).hexdigest()
+    return hashlib.file_digest(content_of(content).opened(), "sha256").hexdigest()
 
 
 def _is_at(fd: int, path: Path) -> bool:

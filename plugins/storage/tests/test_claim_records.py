@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 
 import pytest
@@ -188,6 +189,36 @@ def test_what_is_no_state_is_refused(content):
     """With an error that can be told, whatever is wrong."""
     with pytest.raises((ValueError, KeyError, TypeError)):
         ClaimState.from_json(content, "r-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epoch", "../epoch"),
+        ("wanted", "../list"),
+        ("held", "0" * 63),
+        ("earlier", ["x"]),
+        ("renewed", float("nan")),
+        ("until", 1e300),
+        ("sealed", "no"),
+    ],
+)
+def test_a_state_with_a_senseless_value_is_refused(name, value):
+    """Some become names of files, and others the times after which an undo begins."""
+    state = ClaimState(
+        claimant=Claimant(run="r-1"),
+        state=State.HOLDS,
+        epoch="0123456789abcdef",
+        owner="me",
+        since=1.0,
+        renewed=1.0,
+        keys=Keys.of(["a"]).extent,
+        wanted="0" * 64,
+    )
+    document = json.loads(state.to_json())
+    assert ClaimState.from_json(json.dumps(document).encode(), "r-1") == state
+    with pytest.raises(ValueError, match=r"it names no|in place of"):
+        ClaimState.from_json(json.dumps({**document, name: value}).encode(), "r-1")
 
 
 @given(step=st.text(min_size=1, max_size=20))

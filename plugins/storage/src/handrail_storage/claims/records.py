@@ -6,18 +6,18 @@ import json
 import re
 import secrets
 import shlex
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-from handrail.frozen import as_json, from_json, frozen, replace, values_of
+from handrail.frozen import as_json, from_json, frozen, replace
 from handrail_storage.claims.keys import Extent
 from handrail_storage.containment import PLAIN
 
 EPOCH = "[0-9a-f]{16}"
 """The name of an epoch, as a regular expression."""
 
+_LAST = 2.5e11  # Seconds, in the year 9892; later ones have no date.
 _MARK = re.compile(rf"c1:(?P<epoch>{EPOCH}):(?P<run>{PLAIN})/(?P<step>.+)", re.DOTALL)
 
 
@@ -54,9 +54,6 @@ def parse_mark(text: str | None) -> Mark | None:
     """Return the parts of a mark; None for those of earlier versions, and for no mark."""
     found = None if text is None else _MARK.fullmatch(text)
     return None if found is None else Mark(**found.groupdict())
-
-
-_TEXTS = ("host", "user", "journal", "action", "register")
 
 
 @frozen
@@ -184,25 +181,7 @@ class ClaimState:
 
     def to_json(self) -> bytes:
         """Return the content of its file."""
-        document = {
-            "schema": 1,
-            "state": f"{self.state}{'+wants-undo' if self.wants_undo else ''}",
-            **values_of(self.claimant),
-            "epoch": self.epoch,
-            "owner": self.owner,
-            "since": _text_of(self.since),
-            "renewed": _text_of(self.renewed),
-            "keys": as_json(self.keys),
-            "wanted": self.wanted,
-            "held": self.held,
-            "earlier": self.earlier,
-            "known": self.known,
-            "sealed": self.sealed,
-            "freed": self.freed,
-            "until": None if self.until is None else _text_of(self.until),
-            "dropped": self.dropped,
-        }
-        return json.dumps(document, indent=1).encode()
+        return json.dumps({"schema": 1, **as_json(self)}, indent=1).encode()
 
     @classmethod
     def from_json(cls, content: bytes, run: str) -> ClaimState:
@@ -215,40 +194,21 @@ class ClaimState:
         Raises:
             ValueError: It is no state of this run.
         """
-        found = json.loads(content)
-        if not isinstance(found, dict):
-            raise ValueError("it is no JSON object")
-        document = cast("dict[str, Any]", found)
+        document = from_json(dict[str, Any], json.loads(content))
         if document.get("schema") != 1:
             raise ValueError(f"its schema is {document.get('schema')}, which this version lacks")
-        state, _, flag = str(document["state"]).partition("+")
-        if document["run"] != run or flag not in ("", "wants-undo"):
+        found = from_json(cls, {**document, "state": State(document["state"])})
+        if found.run != run:
             raise ValueError("it is that of another run")
-        number = document["number"]
-        if not re.fullmatch(EPOCH, str(document["epoch"])):
+        if not re.fullmatch(EPOCH, found.epoch):
             raise ValueError("it names no epoch")
-        return cls(
-            claimant=Claimant(
-                run=run,
-                number=None if number is None else int(number),
-                **{name: str(document[name]) for name in _TEXTS},
-            ),
-            state=State(state),
-            epoch=str(document["epoch"]),
-            owner=str(document["owner"]),
-            since=_seconds_of(document["since"]),
-            renewed=_seconds_of(document["renewed"]),
-            keys=from_json(Extent, document["keys"]),
-            wanted=_digest(document["wanted"]),
-            held=None if document["held"] is None else _digest(document["held"]),
-            earlier=tuple(map(_digest, document["earlier"])),
-            known=bool(document["known"]),
-            wants_undo=bool(flag),
-            sealed=bool(document["sealed"]),
-            freed=bool(document["freed"]),
-            until=None if document["until"] is None else _seconds_of(document["until"]),
-            dropped=bool(document["dropped"]),
-        )
+        # They become names of files.
+        if not all(re.fullmatch("[0-9a-f]{64}", each) for each in (found.wanted, *found.lists)):
+            raise ValueError("it names no list")
+        times = (found.since, found.renewed, found.until or 0.0)
+        if not all(0.0 <= each < _LAST for each in times):  # Nor what is no number at all.
+            raise ValueError("it names no time")
+        return found
 
     def now(self, **changes: Any) -> ClaimState:
         """Return it with some changes."""
@@ -271,17 +231,3 @@ class Entry:
 def new_name() -> str:
     """Return a random name, of an epoch or an owner."""
     return secrets.token_hex(8)
-
-
-def _digest(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
-        raise ValueError("it names no list")
-    return value
-
-
-def _text_of(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def _seconds_of(value: object) -> float:
-    return datetime.fromisoformat(str(value)).timestamp()

@@ -37,6 +37,7 @@ from handrail_storage.claims import (
     ClaimUndone,
     Clock,
     Held,
+    HeldChangedError,
     HeldList,
     State,
     Undoing,
@@ -77,6 +78,7 @@ class Run:
     number: int
     time: Time
     overwrite: bool = False
+    register: str = "catalogue"
     claim: object = None
     cache: object = None
 
@@ -93,7 +95,11 @@ class Run:
     @property
     def claims(self):
         about = Claimant(
-            run=self.name, number=self.number, host=f"build-{self.number}", journal="/srv/runs.db"
+            run=self.name,
+            number=self.number,
+            host=f"build-{self.number}",
+            journal="/srv/runs.db",
+            register=self.register,
         )
         return Claims(self.store, about, cache=self.cache, clock=self.time.clock)
 
@@ -126,6 +132,18 @@ class Run:
         """Claim, store and hold files."""
         self.ask(*files)
         self.claim.hold(self.put(**files))
+        return self
+
+    def delete(self, *keys):
+        """Delete objects; return that it holds nothing there."""
+        found = [each for each, other in self.claims.deletion().stored(keys) if other is None]
+        left = self.claim.delete(found)
+        return [Held(key=each.key, size=lists.NOTHING) for each in found if each.key not in left]
+
+    def empty(self, *keys):
+        """Claim keys, delete what is there, and hold that."""
+        self.ask(*keys, known=dict.fromkeys(keys, ""))
+        self.claim.hold(self.delete(*keys))
         return self
 
     def undo(self, **options):
@@ -1129,3 +1147,146 @@ def test_an_interrupt_while_the_first_claim_is_written_leaves_nothing(tmp_path):
         if left >= 0:
             break
     assert nth > 20, "most of them were not counted"
+
+
+def test_the_undo_of_a_deletion_puts_back_what_others_rely_on(runs):
+    first = runs.run(1).complete(a="1", b="2")
+    second = runs.run(2).complete(a="1", b="2")
+    third = runs.run(3).complete(b="2")
+    fourth = runs.run(4).empty("a")
+    assert runs.there() == {"b": "2"}
+    assert fourth.claims.preview().would_be.restored == 1
+    assert fourth.undo().restored == 1
+    assert runs.there() == {"a": "1", "b": "2"}
+    assert [each.undo() is not None for each in (first, second, third)] == [True] * 3
+    assert (runs.there(), runs.own()) == ({}, set())
+
+
+@pytest.mark.parametrize("foreign", [None, "0"], ids=["new", "over-a-file-of-others"])
+def test_in_whatever_order_runs_are_undone_the_latest_one_left_has_the_last_word(foreign):
+    """Each has put or deleted what is under one key; nothing is lost, and nothing is left."""
+    for order in itertools.permutations(range(5)):
+        runs = Runs(f"memory://{uuid.uuid4()}/at")
+        if foreign is not None:
+            runs.store.create("a", foreign.encode(), "somebody else")
+        left = {}
+        for number, content in enumerate(("1", None, "2", None, "3")):
+            run = runs.run(number, overwrite=True)
+            left[number] = run.empty("a") if content is None else run.complete(a=content), content
+        for number in order:
+            left.pop(number)[0].undo()
+            last = [content for _, content in left.values()]
+            assert runs.there().get("a") == (last[-1] if last else foreign), order
+        assert runs.own() == set(), order
+
+
+def test_what_a_deleted_object_had_replaced_outlives_the_run_that_made_it(runs):
+    runs.store.create("a", b"theirs", "somebody else")
+    first = runs.run(1, overwrite=True).complete(a="1")
+    second = runs.run(2).empty("a")
+    first.undo()
+    assert runs.there().get("a") is None
+    second.undo()
+    assert (runs.there().get("a"), runs.own()) == ("theirs", set())
+
+
+def test_something_of_others_that_has_come_since_stays(runs):
+    first, second = runs.run(1).complete(a="1"), runs.run(2).empty("a")
+    runs.store.create("a", b"theirs", "somebody else")
+    assert second.undo().foreign == 1
+    first.undo()
+    assert (runs.there().get("a"), runs.own()) == ("theirs", set())
+
+
+@pytest.mark.parametrize("killed", ["before", "between", "after"])
+@pytest.mark.parametrize("alone", [False, True], ids=["by-its-journal", "from-the-list-alone"])
+def test_a_killed_deletion_is_undone(runs, killed, alone):
+    runs.run(1).complete(a="1")
+    second = runs.run(2)
+    second.ask("a", known={"a": ""})
+    if killed == "between":
+        second.store.set_aside("a", second.claim.aside("a"))
+    if killed == "after":
+        second.delete("a")
+    if alone:
+        second.claims.free(waiting=lambda left: None, take_over=True).run()
+    else:
+        second.undo()
+    assert runs.there().get("a") == "1"
+    assert not any("aside" in name for name in runs.own())
+    assert len(claims_at(runs.store)[0]) == 1
+
+
+def test_two_runs_do_not_delete_the_same_at_a_time(runs):
+    """Each would have a copy of one object, and no undo knows which of them was the first."""
+    runs.run(1).complete(a="1")
+    runs.run(2).ask("a", known={"a": ""})
+    with pytest.raises(ClaimRefusedError):
+        runs.run(3).ask("a", known={"a": ""})
+
+
+def test_only_what_the_same_register_holds_may_be_deleted(runs):
+    runs.store.create("theirs", b"0", "somebody else")
+    runs.run(1).complete(theirs="0", a="1", both="2")
+    other = runs.run(2, register="another").complete(both="2", b="3")
+    third = runs.run(3)
+    found = third.claims.deletion().stored(["theirs", "a", "both", "b", "x"])
+    relying = {each.key: None if who is None else who.run for each, who in found}
+    assert relying == {"a": None, "both": other.name}
+    assert runs.run(4, register="").claims.deletion() is None
+
+
+def test_pruned_runs_count_by_their_register(runs):
+    first = runs.run(1).complete(a="1", b="2")
+    second = runs.run(2, register="another").complete(b="2")
+    third = runs.run(3).complete(a="1")
+    for run in (first, second, third):
+        run.claims.prune()
+    found = {each.key: other for each, other in runs.run(4).claims.deletion().stored("ab")}
+    assert found == {"a": None, "b": Claimant(run="")}
+    fourth = runs.run(4).empty("a")
+    assert runs.there().get("a") is None
+    fourth.undo()
+    assert runs.there().get("a") == "1"
+
+
+def test_an_object_that_was_changed_is_not_deleted(runs):
+    """It is neither what a run holds, nor is it still what was found."""
+    runs.run(1).complete(a="1", b="2")
+    runs.store.delete(["a"])
+    runs.store.create("a", b"other", "somebody else")
+    second = runs.run(2)
+    second.ask("a", "b", known={"a": "", "b": ""})
+    found = [each for each, _ in second.claims.deletion().stored("ab")]
+    assert [each.key for each in found] == ["b"]
+    runs.store.delete(["b"])
+    runs.store.create("b", b"others", "somebody else")
+    assert second.claim.delete(found) == {"b"}
+    assert runs.there() == {"a": "other", "b": "others"}
+    assert not any("aside" in name for name in runs.own())
+
+
+def test_a_run_that_holds_nothing_is_told_of_what_has_come_since(runs):
+    runs.run(1).complete(a="1")
+    second = runs.run(2).empty("a")
+    holding = second.claims.holding()
+    holding.look()
+    runs.store.create("a", b"theirs", "somebody else")
+    with pytest.raises(HeldChangedError):
+        holding.look()
+
+
+def test_clocks_that_differ_do_not_change_the_order_of_runs():
+    """The clock of the machine that deletes last is behind."""
+    runs = Runs(f"memory://{uuid.uuid4()}/at")
+    first, second = runs.run(1).complete(a="1"), runs.run(2).empty("a")
+    third = runs.run(3).complete(a="3")
+    runs.time.seconds -= 3600
+    fourth = runs.run(4).empty("a")
+    second.undo()
+    fourth.undo()
+    assert runs.there().get("a") == "3"
+    third.undo()
+    assert runs.there().get("a") == "1"
+    first.undo()
+    assert runs.own() == set()

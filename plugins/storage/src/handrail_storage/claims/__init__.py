@@ -11,6 +11,7 @@ from handrail_storage.claims.cache import forget_cache
 from handrail_storage.claims.claim import Claim
 from handrail_storage.claims.claims import Claims, Preview, Waiting, claims_at, pruned_at
 from handrail_storage.claims.clock import Clock
+from handrail_storage.claims.deletion import Deletion
 from handrail_storage.claims.errors import (
     ClaimError,
     ClaimLostError,
@@ -20,13 +21,14 @@ from handrail_storage.claims.errors import (
     HeldChangedError,
 )
 from handrail_storage.claims.holding import Holding
-from handrail_storage.claims.lists import Held, HeldList, WantedList
+from handrail_storage.claims.lists import NOTHING, Held, HeldList, WantedList
 from handrail_storage.claims.records import Claimant, ClaimState, Mark, State, parse_mark
 from handrail_storage.claims.replaced import Replaced, preview_of_keeping
 from handrail_storage.claims.undoing import ClaimUndone, Undoing, undo_claimed
 
 __all__ = [
     "FOLDER",
+    "NOTHING",
     "Claim",
     "ClaimError",
     "ClaimLostError",
@@ -38,6 +40,7 @@ __all__ = [
     "Claimant",
     "Claims",
     "Clock",
+    "Deletion",
     "Held",
     "HeldChangedError",
     "HeldList",

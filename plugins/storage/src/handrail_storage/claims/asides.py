@@ -64,9 +64,13 @@ class Asides:
                 return name
         return None
 
-    def unreachable(self, key: str, top: Stored | None) -> list[str]:
-        """Return the runs whose copies under a key do not lead back from what is there now."""
-        reached = {run for run, _ in self._chain(top)} if top is not None else set[str]()
+    def back(self, found: Stored) -> dict[str, Stored]:
+        """Return the runs whose copies lead back from an object, each with its copy, in order."""
+        return dict(self._chain(found))
+
+    def unreachable(self, key: str, tops: Iterable[Stored]) -> list[str]:
+        """Return the runs whose copies under a key do not lead back from any of these objects."""
+        reached = set[str]().union(*map(self.back, tops))
         return [run for run in self.runs(key) if run not in reached]
 
     def _chain(self, found: Stored) -> Iterable[tuple[str, Stored]]:
@@ -76,7 +80,7 @@ class Asides:
         seen: set[str] = set()
         while mark is not None and mark.run not in seen and mark.run in self.runs(found.key):
             seen.add(mark.run)
-            copy = self._copy(mark.run, found.key)
+            copy = self.copy(mark.run, found.key)
             if copy is None:
                 return
             yield mark.run, copy
@@ -86,7 +90,24 @@ class Asides:
         """Return a copy by its name, under the key that it was copied from."""
         return self._looked_at.get(name)
 
-    def _copy(self, run: str, key: str) -> Stored | None:
+    def look_at(self, run: str, keys: Iterable[str]) -> None:
+        """Look at the copies of a run under many keys at once, as far as there are any."""
+        names = {self.name(run, key): key for key in keys if run in self.runs(key)}
+        for name, found in self._store.stats([*names]).items():
+            self._looked_at[name] = replace(found, key=names[name])
+
+    def pass_down(self, run: str, key: str, below: str) -> bool:
+        """Keep the copy of a run as one of another run; return whether that had none."""
+        if not self._store.put_over(self.name(run, key), self.name(below, key), None):
+            return False
+        self._runs[key].append(below)
+        self._looked_at[self.name(below, key)] = self.copy(run, key)
+        return True
+
+    def copy(self, run: str, key: str) -> Stored | None:
+        """Return the copy of a run under a key, under the key that it was copied from."""
+        if run not in self.runs(key):
+            return None
         name = self.name(run, key)
         if name not in self._looked_at:
             found = self._store.stat(name)

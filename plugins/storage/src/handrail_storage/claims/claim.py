@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +14,7 @@ from handrail_storage.claims.clock import Clock
 from handrail_storage.claims.errors import ClaimError, ClaimLostError, claims_command
 from handrail_storage.claims.holding import Holding
 from handrail_storage.claims.keys import Keys
-from handrail_storage.claims.ledger import Ledger, Listing
+from handrail_storage.claims.ledger import AT_A_TIME, Ledger, Listing
 from handrail_storage.claims.lists import Held, HeldList
 from handrail_storage.claims.records import Claimant, Entry, Mark, State, parse_mark
 from handrail_storage.claims.reliance import Reliance
@@ -178,6 +179,34 @@ class Claim:
         """Delete an own copy of what was under a key, which is free now."""
         self._store.small_files.remove(self.aside(key).removeprefix(f"{FOLDER}/"))
 
+    def delete(self, found: Sequence[Stored]) -> set[str]:
+        """Delete objects that are still the ones that were found, once there is a copy of each.
+
+        Returns:
+            The keys under which there is nothing, or something else, by somebody else's hand.
+
+        Raises:
+            ClaimLostError: The claim is somebody else's.
+            StorageError: The storage failed or refused.
+        """
+        self.touch()
+        store, gone = self._store, set[str]()
+
+        def set_aside(each: Stored) -> None:
+            try:
+                store.set_aside(each.key, self.aside(each.key))
+            except StorageError:
+                if store.stat(each.key) is not None:
+                    raise
+                gone.add(each.key)
+
+        with ThreadPoolExecutor(1 if store.local else AT_A_TIME) as pool:
+            list(pool.map(set_aside, found))
+        store.flush([self.aside(each.key) for each in found])
+        left = gone | store.delete_found([each for each in found if each.key not in gone])
+        store.small_files.remove_all([self.aside(k).removeprefix(f"{FOLDER}/") for k in left])
+        return left
+
     def hold(self, held: Iterable[Held] | HeldList) -> None:
         """Declare that all is done: from now on, the run relies on these objects.
 
@@ -247,7 +276,7 @@ class Claim:
         for each in reversed(listing.others(self.run)):
             if held is not None and each.relies and each.held == held:
                 return {each.claimant}
-        reliance = Reliance(self._own.ledger, replace(listing, kept=()), self.run, self._keys)
+        reliance = Reliance(self._own.ledger, replace(listing, kept={}), self.run, self._keys)
         return set[Claimant]().union(*map(reliance.among, HeldList.of(found).rows()))
 
     def replaced(self) -> Replaced:

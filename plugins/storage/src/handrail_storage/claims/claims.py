@@ -16,6 +16,7 @@ from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.cache import Cache
 from handrail_storage.claims.claim import Claim, OwnClaim
 from handrail_storage.claims.clock import Clock
+from handrail_storage.claims.deletion import Deletion
 from handrail_storage.claims.errors import (
     ClaimError,
     ClaimRefusedError,
@@ -121,7 +122,8 @@ class Claims:
         A claim that the run has left, when its process was killed, is taken up.
 
         Args:
-            wanted: The keys, each with the SHA-256 that its content will have, if known.
+            wanted: The keys, each with the SHA-256 that its content will have, if known; empty
+                for those that are to be emptied.
             wait: Seconds to wait for other runs that are in the way.
             waiting: Called before each pause.
 
@@ -187,6 +189,17 @@ class Claims:
         """
         wanted = Keys.of(keys)
         return self._look_around(lambda found: self._run_obstacle(found, wanted), kept=False)[1]
+
+    def deletion(self) -> Deletion | None:
+        """Return what the runs with the register of this one hold; None where that is nothing.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        listing = self._ledger.listing()
+        if not self._claimant.register or listing.epoch is None:
+            return None
+        return Deletion(self._store, self._ledger, listing, self._claimant)
 
     # A rollback
 
@@ -388,7 +401,10 @@ class Claims:
         if obstacle is not None:
             self._withdraw(entry)
             raise obstacle
-        entry = self._ledger.swap(entry, state.now(state=State.WORKING)) or self._lost()
+        # Clocks differ, and undos ask which of two runs has deleted something last.
+        since = max([state.since, *(each.since + 0.001 for each in listing.others(run))])
+        working = state.now(state=State.WORKING, since=since)
+        entry = self._ledger.swap(entry, working) or self._lost()
         return self._claim(entry, keys, listing)
 
     def _withdraw(self, entry: Entry) -> None:

@@ -105,7 +105,7 @@ class Holding:
         )
 
     def _changed(self, rows: Sequence[Row]) -> list[str]:
-        """Return the keys of a page under which is not what the run holds."""
+        """Return the keys of a page under which is not what the run holds, be that nothing."""
         held = {row[0]: Held.of(row) for row in rows}
         there = self._store.look_up(list(held))
         same = {key: each.is_same(there[key]) for key, each in held.items() if key in there}
@@ -114,7 +114,7 @@ class Holding:
             same[key] = held[key].is_same(found)
             if same[key] is None and held[key].sha256 is not None:
                 same[key] = held[key].sha256 == self._store.digest(found)
-        return [key for key in held if same.get(key, False) is False]
+        return [key for key, each in held.items() if same.get(key, each.is_nothing) is False]
 
     def _error(self, changed: Collection[str], listing: Listing) -> HeldChangedError:
         first = next(iter(changed))

@@ -40,12 +40,13 @@ class Listing:
 
     Attributes:
         entries: The claims, the oldest first.
-        kept: Identifies the lists of runs that were pruned.
+        kept: Identifies the lists of runs that were pruned, each with their registers; see
+            `Claimant`.
         epoch: The epoch; None if there is none.
     """
 
     entries: Sequence[Entry]
-    kept: Sequence[str]
+    kept: Mapping[str, Sequence[str]]
     epoch: str | None
 
     def others(self, run: str) -> list[ClaimState]:
@@ -208,7 +209,7 @@ class Ledger:
             self._cache.keep_states(self.url, [each for each in entries if each.state.relies])
         return Listing(
             entries=sorted(entries, key=lambda each: (each.state.since, each.state.run)),
-            kept=self.kept()[0] if kept else (),
+            kept=self.kept()[0] if kept else {},
             epoch=self._listed_epoch(dict(names)),
         )
 
@@ -332,26 +333,32 @@ class Ledger:
 
     # Claims of pruned runs
 
-    def kept(self) -> tuple[tuple[str, ...], str | None]:
-        """Return what identifies the lists of pruned runs, and the version of that file."""
+    def kept(self) -> tuple[dict[str, list[str]], str | None]:
+        """Return what identifies the lists of pruned runs, and the version of that file.
+
+        Each list has the registers of its runs; see `Claimant`.
+        """
         found = self._files.get(_KEPT)
         if found is None:
-            return (), None
+            return {}, None
         try:
-            lists = tuple(map(str, json.loads(found.content)["lists"]))
-        except (ValueError, KeyError, TypeError) as error:
+            given: Mapping[str, Sequence[object]] = json.loads(found.content)["lists"]
+            lists = {digest: [*map(str, registers)] for digest, registers in given.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StorageError(
                 f"{FOLDER}/{_KEPT} at {self.url} is damaged", ways_out=(COPY,)
             ) from error
         return lists, found.version
 
-    def add_kept(self, digest: str) -> None:
-        """Add a list to those of pruned runs."""
+    def add_kept(self, digest: str, register: str) -> None:
+        """Add the list of a run to those of pruned runs."""
         while True:
             lists, version = self.kept()
-            if digest in lists:
+            registers = lists.setdefault(digest, [])
+            if register in registers:
                 return
-            content = json.dumps({"schema": 1, "lists": [*lists, digest]}).encode()
+            registers.append(register)
+            content = json.dumps({"schema": 1, "lists": lists}).encode()
             if version is None and self._files.create(_KEPT, content):
                 return
             if version is not None and self._files.swap(_KEPT, content, version):

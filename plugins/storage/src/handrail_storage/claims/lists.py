@@ -27,6 +27,8 @@ Row = Sequence[Any]
 """A line of a list: a key, and what the list says of it."""
 
 PAGE = 1000  # Lines that are read at a time.
+NOTHING = -2
+"""The size of nothing: what a run has left under a key that it has emptied."""
 COPY = "put the file back from a copy of the target, if there is one"
 _BLOCK = 1 << 16
 _GZIP = 31  # For zlib: with the head and the check sum of gzip.
@@ -42,7 +44,7 @@ class Held:
 
     Attributes:
         key: The key.
-        size: Bytes.
+        size: Bytes; `NOTHING` where it has deleted what was there.
         sha256: SHA-256 of the content, if known.
         etag: The storage's identifier of the content, if known.
     """
@@ -58,9 +60,14 @@ class Held:
         key, size, sha256, etag = row
         return cls(key=key, size=size, sha256=sha256, etag=etag)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the run has deleted what was there, so that it holds the key empty."""
+        return self.size == NOTHING
+
     def is_same(self, found: Listed | Held) -> bool | None:
         """Return whether an object has the same content; None if only reading it tells."""
-        if self.size != found.size:
+        if self.size != found.size or self.is_nothing:
             return False
         theirs = found.sha256 if isinstance(found, (Stored, Held)) else None
         if self.sha256 is not None and theirs is not None:
@@ -174,7 +181,8 @@ class Lines:
 class WantedList(Lines):
     """The keys that a run wants, as lines.
 
-    Each is a JSON array of the key, and of the SHA-256 of the content or null.
+    Each is a JSON array of the key, and of the SHA-256 of the content or null; an empty text
+    instead says that the run wants nothing there.
     """
 
     _kinds = (_TEXT,)
@@ -188,7 +196,8 @@ class WantedList(Lines):
 class HeldList(Lines):
     """What a run has left under its keys, as lines.
 
-    Each is a JSON array of the key, the size in bytes, the SHA-256 or null, and the ETag or null.
+    Each is a JSON array of the key, the size in bytes, the SHA-256 or null, and the ETag or null;
+    the size is `NOTHING` where the run has deleted what was there.
     """
 
     _kinds = (_SIZE, _TEXT, _TEXT)

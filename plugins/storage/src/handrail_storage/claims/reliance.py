@@ -36,7 +36,8 @@ def in_the_way_of_a_run(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
     except ListMissingError:
         ledger.check_listed(state)
         raise
-    return any(its[1] is None or its[1] != own[1] for own, its in _in_common(keys, theirs))
+    # Two that delete the same object would each have a copy of it: that takes turns, too.
+    return any(not its[1] or its[1] != own[1] for own, its in _in_common(keys, theirs))
 
 
 def in_the_way_of_an_undo(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
@@ -89,13 +90,17 @@ class Reliance:
         own: Identifies the list of what it holds, if it is known.
 
     Attributes:
-        relying: The ids of all other runs that rely on anything.
+        relying: All other claims that rely on anything, by run, the oldest first.
+        later: The runs among them that have begun after this one.
     """
 
     def __init__(
         self, ledger: Ledger, listing: Listing, run: str, keys: Keys, own: str | None = None
     ) -> None:
-        self.relying = {each.run for each in listing.others(run) if each.relies}
+        self.relying = {each.run: each for each in listing.others(run) if each.relies}
+        begun = [each.state.run for each in listing.entries]
+        after = begun[begun.index(run) + 1 :] if run in begun else []
+        self.later = [each for each in after if each in self.relying]
         states: dict[str, ClaimState] = {}
         for each in reversed(listing.others(run)):
             if each.held is None or each.held in states:
@@ -109,6 +114,7 @@ class Reliance:
         ]
         # Of those after a list that is the same as the own one, none is asked for held objects.
         digests = [*states, *kept]
+        self._by_list = dict(zip(digests, (beside for _, beside in self._lists), strict=True))
         self._alike = digests.index(own) if own in digests else len(digests)
 
     def open(self) -> None:
@@ -141,6 +147,11 @@ class Reliance:
                 if same is not False:
                     return claimant
         return None
+
+    def deletes(self, run: str, key: str) -> bool:
+        """Return whether another run relies on it that there is nothing under a key."""
+        beside = self._by_list.get(self.relying[run].held or "")
+        return beside is not None and any(Held.of(row).is_nothing for row in beside.under(key))
 
     def surely(self, rows: Sequence[Row]) -> dict[str, Claimant]:
         """Return runs that rely on the same as the run that is undone, by key, of each the latest.

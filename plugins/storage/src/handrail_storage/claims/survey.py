@@ -11,7 +11,7 @@ from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import Ledger, Listing
-from handrail_storage.claims.lists import Beside, Held, HeldList, Row
+from handrail_storage.claims.lists import NOTHING, Beside, Held, HeldList, Row
 from handrail_storage.claims.records import Claimant, ClaimState, Mark
 from handrail_storage.claims.reliance import Reliance
 from handrail_storage.store import Store
@@ -21,7 +21,10 @@ Made = Mapping[str, Held] | HeldList | None
 """What a run has put: by key, or as a list; None if that is not known."""
 
 Goal = tuple[str, Row | None]
-"""A key, and what the run has left there as a row of its list, if that is known."""
+"""A key, and what the run has left there as a row of its list, if that is known.
+
+What it has deleted, or was about to, is known at once: nothing.
+"""
 
 
 @frozen
@@ -29,16 +32,19 @@ class Verdict:
     """What an undo does with an object.
 
     Attributes:
-        found: The object.
+        found: The object; one of the size `NOTHING` where there is none.
         act: Whether to delete it, to restore what was before it, or to leave it.
-        copy: The name of what is restored.
+        copy: The name of what is restored; or of what was deleted, where something is there again.
         stays: The run for which it is left, as that relies on it; None for none.
+        below: Where the run had deleted an object, and another run has put one since: the run that
+            has to keep the copy of that from now on. None if nobody has to.
     """
 
     found: Listed
     act: Literal["delete", "restore", "leave"]
     copy: str = ""
     stays: Claimant | None = None
+    below: str | None = None
 
 
 class Survey:
@@ -78,7 +84,7 @@ class Survey:
     def goals(self) -> Iterator[list[Goal]]:
         """Yield the keys of the run in pages."""
         for rows in self._keys.lines.rows():
-            goals: list[Goal] = [(row[0], row if self._state.known else None) for row in rows]
+            goals = [(row[0], row if self._state.known else _nothing(row)) for row in rows]
             # So the lists of others are read beside this one, and not anew for each page.
             keys = [key for key, _ in goals]
             self._reliance.turn_to(keys)
@@ -92,6 +98,13 @@ class Survey:
             goals: The keys.
             closely: Whether to ask for the mark of each, also where a listing tells what it is.
         """
+        verdicts = self._of_what_is_there(goals, closely=closely)
+        there = {each.found.key for each in verdicts}
+        emptied = [key for key, row in goals if is_nothing(row) and key not in there]
+        self._asides.look_at(self._state.run, emptied)
+        return [*verdicts, *filter(None, map(self._deleted, emptied))]
+
+    def _of_what_is_there(self, goals: list[Goal], *, closely: bool) -> list[Verdict]:
         keys = [key for key, _ in goals]
         if closely:
             return self._judged(goals, self._store.stats(keys))
@@ -145,6 +158,8 @@ class Survey:
 
     def _verdict(self, found: Stored, row: Row | None) -> Verdict:
         """Return what to do with an object, by what the run has left under its key, if known."""
+        if is_nothing(row):
+            return self._over_deleted(found)
         if not self._is_of_run(found, None if row is None else Held.of(row)):
             return Verdict(found=found, act="leave")
         stays = self._relied(found)
@@ -155,6 +170,65 @@ class Survey:
             return Verdict(found=found, act="delete")
         return Verdict(found=found, act="restore", copy=copy)
 
+    def _deleted(self, key: str) -> Verdict | None:
+        """Return what to do where the run had deleted something, and nothing is there."""
+        own = self._asides.copy(self._state.run, key)
+        if own is None or self._asides.mark(own.mark) is None:
+            return None  # Only what was of ours was deleted; a copy of another thing is a remnant.
+        nothing = Stored(key=key, size=NOTHING, etag=None)
+        later = self._next_deletion(key)
+        if later is not None:
+            stays, below = self._reliance.relying[later[0]].claimant, self._below(own, later[1])
+            return Verdict(found=nothing, act="leave", stays=stays, below=below)
+        name = self._asides.name(self._state.run, key)
+        if not self._is_relied_on(own, name):
+            name = self._asides.before(own, self._is_relied_on) or ""
+        return Verdict(found=nothing, act="restore", copy=name) if name else None
+
+    def _over_deleted(self, found: Stored) -> Verdict:
+        """Return what to do where the run had deleted something, and something is there again."""
+        own = self._asides.copy(self._state.run, found.key)
+        if own is None:
+            return Verdict(found=found, act="leave")
+        later = self._next_deletion(found.key)
+        above = found if later is None else later[1]
+        stays = None if self._asides.mark(found.mark) is None else self._relied(found)
+        below = None if self._asides.mark(own.mark) is None else self._below(own, above)
+        name = self._asides.name(self._state.run, found.key)
+        return Verdict(found=found, act="leave", copy=name, stays=stays, below=below)
+
+    def _next_deletion(self, key: str) -> tuple[str, Stored] | None:
+        """Return the first later run that has deleted something under a key, and its copy."""
+        for run in self._reliance.later:
+            copy = self._asides.copy(run, key)
+            if copy is not None and self._reliance.deletes(run, key):
+                return run, copy
+        return None
+
+    def _below(self, own: Stored, above: Stored) -> str | None:
+        """Return the run whose copy what the run has deleted becomes, as if it never had been.
+
+        Args:
+            own: What it has deleted.
+            above: What is there, or what the next run has deleted that did so.
+        """
+        back = self._asides.back(above)
+        first, mark = [above, *back.values()][-1], self._asides.mark(own.mark)
+        made = self._asides.mark(first.mark)
+        assert mark is not None
+        if made is None or self._state.run in back or mark.run in {*back, made.run}:
+            return None  # Others wrote there, or it is that object.
+        return made.run
+
+    def pass_down(self, verdicts: Iterable[Verdict]) -> set[str]:
+        """Keep copies for runs that have put something since; return keys with others by now."""
+        keys, run = {each.found.key: each.below for each in verdicts}, self._state.run
+        return {
+            key
+            for key, below in keys.items()
+            if below is not None and not self._asides.pass_down(run, key, below)
+        }
+
     def needless(self, keys: Iterable[str], verdicts: Iterable[Verdict]) -> list[str]:
         """Return the names of copies that nobody needs once the verdicts are carried out."""
         there = {each.found.key: each for each in verdicts if each.act != "delete"}
@@ -162,15 +236,15 @@ class Survey:
             self._asides.name(run, key).removeprefix(f"{FOLDER}/")
             for key in keys
             if self._asides.runs(key)
-            for run in self._asides.unreachable(key, self._top(there.get(key)))
+            for run in self._asides.unreachable(key, self._tops(key, there.get(key)))
             if run == self._state.run or run not in self._reliance.relying
         ]
 
     def is_foreign(self, verdict: Verdict) -> bool:
-        """Return whether something of others is under a key for which the run had put an object."""
+        """Return whether something of others is where the run had put or deleted an object."""
         if verdict.act != "leave" or verdict.stays is not None:
             return False
-        return self._made_nothing or bool(self._made.under(verdict.found.key))
+        return self._made_nothing or bool(verdict.copy or self._made.under(verdict.found.key))
 
     @cached_property
     def _made_nothing(self) -> bool:
@@ -182,14 +256,18 @@ class Survey:
         mark = found.mark if isinstance(found, Stored) else None
         return mark is not None and self._asides.mark(mark) is None
 
-    def _top(self, verdict: Verdict | None) -> Stored | None:
-        if verdict is None:
-            return None
-        if verdict.act == "restore":
-            return self._asides.copy_at(verdict.copy)
-        # Where anything was set aside, each object was asked for its mark.
-        assert isinstance(verdict.found, Stored)
-        return verdict.found
+    def _tops(self, key: str, verdict: Verdict | None) -> Iterator[Stored]:
+        """Yield what is under a key, and what others have set aside that rely on something."""
+        if verdict is not None and verdict.act == "restore":
+            found = self._asides.copy_at(verdict.copy)
+            assert found is not None  # It was looked at.
+            yield found
+        elif verdict is not None:
+            # Where anything was set aside, each object was asked for its mark.
+            assert isinstance(verdict.found, Stored)
+            yield verdict.found
+        copies = (self._asides.copy(run, key) for run in self._reliance.relying)
+        yield from (each for each in copies if each is not None)
 
     def _is_of_run(self, found: Stored, held: Held | None) -> bool:
         mark = self._asides.mark(found.mark)
@@ -217,6 +295,16 @@ def _may_be(row: Row, there: Listed) -> bool:
     held = Held.of(row)
     same = held.is_same(there)
     return None in (held.etag, there.etag) if same is None else same
+
+
+def is_nothing(row: Row | None) -> bool:
+    """Return whether a run has deleted, by a row of its list, what was under a key."""
+    return row is not None and Held.of(row).is_nothing
+
+
+def _nothing(wanted: Row) -> Row | None:
+    """Return the row of a key that a run was about to empty; None for another one."""
+    return (wanted[0], NOTHING, None, None) if wanted[1] == "" else None
 
 
 def _listed(made: Made) -> HeldList:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import field
 from functools import cached_property
@@ -15,11 +16,11 @@ from handrail_storage.claims.asides import Asides
 from handrail_storage.claims.claim import OwnClaim
 from handrail_storage.claims.errors import ClaimError
 from handrail_storage.claims.keys import Keys
-from handrail_storage.claims.ledger import Ledger, Listing
-from handrail_storage.claims.lists import Held, HeldList
+from handrail_storage.claims.ledger import AT_A_TIME, Ledger, Listing
+from handrail_storage.claims.lists import NOTHING, Held, HeldList
 from handrail_storage.claims.records import Claimant, ClaimState
 from handrail_storage.claims.reliance import Reliance
-from handrail_storage.claims.survey import Goal, Made, Survey, Verdict
+from handrail_storage.claims.survey import Goal, Made, Survey, Verdict, is_nothing
 from handrail_storage.errors import StorageError, first_of
 from handrail_storage.store import Store
 from handrail_storage.stored import Stored
@@ -149,7 +150,7 @@ class Undoing:
             return
         survey = self._survey()
         for page in survey.goals():
-            goals = [goal for goal in page if goal[0] in replaced]
+            goals = [goal for goal in page if goal[0] in replaced and not is_nothing(goal[1])]
             for each in survey.verdicts(goals, closely=True) if goals else ():
                 if each.stays is not None:
                     assert isinstance(each.found, Stored)  # Each was looked at closely.
@@ -238,7 +239,7 @@ class Undoing:
             verdicts = survey.verdicts(goals, closely=number > 0)
             there = {each.found.key for each in verdicts}
             absent.update(key for key, _ in goals if key not in there)
-            changed = self._act(verdicts)
+            changed = self._act(verdicts) | survey.pass_down(verdicts)
             verdicts = [each for each in verdicts if each.found.key not in changed]
             done.count(survey, verdicts)
             settled = [key for key, _ in goals if key not in changed]
@@ -257,12 +258,14 @@ class Undoing:
         """Delete and restore; return the keys under which something else is by now."""
         deleted = [each.found for each in verdicts if each.act == "delete"]
         changed = self._store.delete_found(deleted) if deleted else set[str]()
-        for each in verdicts:
-            if each.act != "restore":
-                continue
-            if not self._store.put_over(each.copy, each.found.key, each.found):
-                changed.add(each.found.key)
-        return changed
+        restored = [each for each in verdicts if each.act == "restore"]
+        with ThreadPoolExecutor(1 if self._store.local else AT_A_TIME) as pool:
+            return changed.union(*pool.map(self._restore, restored))
+
+    def _restore(self, verdict: Verdict) -> set[str]:
+        there, key = verdict.found, verdict.found.key
+        found = None if there.size == NOTHING else there
+        return set() if self._store.put_over(verdict.copy, key, found) else {key}
 
     def _end(self) -> None:
         """Delete the claim, and before it what only its run needs."""
@@ -350,7 +353,7 @@ def passing_on(
     entries = [e for e in listing.entries if e.state.claimant.register == register]
     if not register or not state.known or all(e.state.run == state.run for e in entries):
         return
-    alone = replace(listing, entries=entries, kept=())
+    alone = replace(listing, entries=entries, kept={})
     reliance = Reliance(ledger, alone, state.run, keys, state.held)
     for rows in keys.lines.rows():
         reliance.turn_to([row[0] for row in rows])

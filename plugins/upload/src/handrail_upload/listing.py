@@ -34,11 +34,13 @@ class Listing:
         units: Selects the name and the metadata, as canonical JSON, of each unit.
         files: Selects the unit, role, name, location, key, size, sha256 and etag of each file; see
             `DataFile`. Each unit has at least one.
+        removed: Selects the locations of files that are gone, each once; empty for none.
     """
 
     path: Path
     units: str
     files: str
+    removed: str = ""
 
     def attach(self, connection: sqlite3.Connection) -> None:
         """Attach the file to `connection`, which was opened with `uri=True`, to be read there.

@@ -66,24 +66,29 @@ def connected(url: str) -> Iterator[Any]:
 def tools(tmp_path) -> SimpleNamespace:
     """What tests make rows of: `file(role, content)`, `unit(name, *files)`, `connected(url)`.
 
-    `listing(*units)` lists units to be published, and `publish(catalogue, run, *units)` does that.
+    `listing(*units, removed=locations)` lists what is to be published, and
+    `publish(catalogue, run, *units, removed=locations)` does that.
     """
 
-    def listing(*units: DataUnit) -> Listing:
-        return listing_of(tmp_path / f"listing-{uuid.uuid4().hex}.db", units)
+    def listing(*units: DataUnit, removed: Iterable[str] = ()) -> Listing:
+        return listing_of(tmp_path / f"listing-{uuid.uuid4().hex}.db", units, removed)
 
     def publish(
-        catalogue: Catalogue, run: str, *units: DataUnit, collection: str = "photos"
+        catalogue: Catalogue,
+        run: str,
+        *units: DataUnit,
+        collection: str = "photos",
+        removed: Iterable[str] = (),
     ) -> Published:
-        return catalogue.publish(run, collection, listing(*units))
+        return catalogue.publish(run, collection, listing(*units, removed=removed))
 
     return SimpleNamespace(
         file=file, unit=unit, connected=connected, listing=listing, publish=publish
     )
 
 
-def listing_of(path: Path, units: Iterable[DataUnit]) -> Listing:
-    """List `units` in a file of two tables."""
+def listing_of(path: Path, units: Iterable[DataUnit], removed: Iterable[str]) -> Listing:
+    """List `units` and `removed` locations in a file of three tables."""
     columns = [each.name for each in fields(DataFile) if each.name != "run"]
     named = ", ".join(columns)
     with contextlib.closing(sqlite3.connect(path)) as database, database:
@@ -96,10 +101,14 @@ def listing_of(path: Path, units: Iterable[DataUnit]) -> Listing:
                 f"INSERT INTO file VALUES (?{', ?' * len(columns)})",
                 ((each.name, *(getattr(file, name) for name in columns)) for file in each.files),
             )
+        gone = [(location,) for location in removed]
+        database.execute("CREATE TABLE gone (location TEXT PRIMARY KEY)")
+        database.executemany("INSERT INTO gone VALUES (?)", gone)
     return Listing(
         path=path,
         units="SELECT name, metadata FROM listing.unit",
         files=f"SELECT unit, {named} FROM listing.file",
+        removed="SELECT location FROM listing.gone" if gone else "",
     )
 
 

@@ -132,6 +132,7 @@ def test_two_that_wait_for_each_other_both_come_to_their_end(url, tools):
     ):
         made = catalogue.missing()
         catalogue.prepare("first")
+        reader.execute("SET deadlock_timeout = '1h'")  # So it is not the one that is stopped.
         with reader.transaction():
             reader.execute("SELECT 1 FROM handrail_data_unit")
             undo = pool.submit(catalogue.withdraw, "first", made)

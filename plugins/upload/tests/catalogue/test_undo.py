@@ -21,6 +21,7 @@ VALUES = st.sampled_from(["1", "2"])
 UNITS = st.dictionaries(
     NAMES, st.tuples(VALUES, st.dictionaries(ROLES, VALUES, min_size=1)), max_size=3
 )
+GONE = st.sets(st.tuples(NAMES, ROLES), max_size=4)
 
 
 class Stack:
@@ -41,6 +42,10 @@ class Stack:
     def take(self, run):
         self.layers = [layer for layer in self.layers if layer[0] != run]
 
+    @property
+    def there(self):
+        return self.visible is not None and self.visible[1] is not None
+
 
 def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
     """Return the state machine over catalogues at new places."""
@@ -56,17 +61,32 @@ def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
             if hasattr(self, "catalogue"):
                 self.catalogue.close()
 
-        @rule(run=RUNS, units=UNITS)
-        def publish(self, run, units):
+        def shows(self, name):
+            """Return whether a unit is visible: not where all files of it are removed."""
+            files = [stack for (unit, _), stack in self.files.items() if unit == name]
+            brought = [stack for stack in files if stack.visible]
+            return bool(self.units[name].visible) and (
+                any(stack.there for stack in files) or not brought
+            )
+
+        @rule(run=RUNS, units=UNITS, gone=GONE)
+        def publish(self, run, units, gone):
+            gone = {(name, role) for name, role in gone if role not in units.get(name, ("", ()))[1]}
             counts = tools.publish(
                 self.catalogue,
                 run,
                 *(
                     tools.unit(
-                        name, *(tools.file(role, value) for role, value in files.items()), note=note
+                        name,
+                        *(
+                            tools.file(role, value, location=name + role)
+                            for role, value in files.items()
+                        ),
+                        note=note,
                     )
                     for name, (note, files) in units.items()
                 ),
+                removed=[name + role for name, role in gone],
             )
             told = Counter()
             for name, (note, files) in units.items():
@@ -78,11 +98,17 @@ def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
                     if (stacks[role].visible or ("", None))[1] != value
                 ]
                 if differing or (mine.visible or ("", None))[1] != note:
-                    told["units_changed" if mine.visible else "units_added"] += 1
+                    told["units_changed" if self.shows(name) else "units_added"] += 1
                     mine.give(run, note)
                 for role in differing:
-                    told["files_changed" if stacks[role].visible else "files_added"] += 1
+                    told["files_changed" if stacks[role].there else "files_added"] += 1
                     stacks[role].give(run, files[role])
+            for name, role in gone:
+                stack = self.files.get((name, role))
+                if stack is not None and stack.there:
+                    told["files_removed"] += 1
+                    stack.give(run, None)
+                    told["units_removed"] += not self.shows(name)
             assert counts == Published(**told)
 
         @rule(run=RUNS, times=st.integers(1, 2))
@@ -97,8 +123,8 @@ def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
         def shows_the_newest_layers(self):
             if not hasattr(self, "catalogue"):
                 return
-            units = {name: stack.visible for name, stack in self.units.items() if stack.visible}
-            files = {key: stack.visible for key, stack in self.files.items() if stack.visible}
+            units = {name: stack.visible for name, stack in self.units.items() if self.shows(name)}
+            files = {key: stack.visible for key, stack in self.files.items() if stack.there}
             assert {
                 each.name: (each.run, each.metadata["note"])
                 for each in self.catalogue.units("photos")
@@ -112,9 +138,9 @@ def machine(new_url, tools):  # noqa: C901 - one model, as hypothesis wants it
         @invariant()
         def knows_who_published(self):
             for name in ("one", "two", "three") if hasattr(self, "catalogue") else ():
-                assert (self.catalogue.published(name) is not None) == any(
-                    layer[0] == name for stack in self.units.values() for layer in stack.layers
-                )
+                stacks = (*self.units.values(), *self.files.values())
+                if any(run == name for stack in stacks for run, _ in stack.layers):
+                    assert self.catalogue.published(name) is not None
 
     return Runs
 

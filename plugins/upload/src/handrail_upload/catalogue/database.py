@@ -146,8 +146,8 @@ class Database(ABC):
         """Execute the statements within it in one transaction, beside temporary tables.
 
         These are `given_unit (name, metadata)` and `given_file (unit, role, name, location, key,
-        size, sha256, etag)` with the rows of `listing`, and `differing_unit (name, id, metadata)`,
-        which is empty.
+        size, sha256, etag)` with the rows of `listing`, `given_removed (location)` if it has any,
+        and `differing_unit (name, id, metadata)`, which is empty.
         """
 
     @abstractmethod

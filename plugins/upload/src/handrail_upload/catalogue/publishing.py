@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
+from handrail.frozen import replace
+from handrail_upload.catalogue import removed_rows
 from handrail_upload.catalogue.database import Database
 from handrail_upload.catalogue.rows import Published
 from handrail_upload.listing import Listing
@@ -66,13 +69,12 @@ _DIFFERING_FILES = f"""
     JOIN handrail_data_file f ON f.unit = d.id AND f.role = g.role
     WHERE d.id IS NOT NULL AND g.unit = d.name AND ({_FILE_DIFFERS})
 """
-_KEEP_FILES = f"""
+_KEEP = """
     INSERT INTO handrail_replaced_file
         (file, name, location, key, size, sha256, etag, published, run, replaced_by)
     SELECT f.id, f.name, f.location, f.key, f.size, f.sha256, f.etag, f.published, f.run, :run
-    {_DIFFERING_FILES} AND f.run <> :run
-    ORDER BY d.name, g.role
 """
+_KEEP_FILES = f"{_KEEP} {_DIFFERING_FILES} AND f.run <> :run ORDER BY d.name, g.role"
 _CHANGE_FILES = f"""
     UPDATE handrail_data_file
     SET name = c.name, location = c.location, key = c.key, size = c.size, sha256 = c.sha256,
@@ -99,6 +101,19 @@ _ADD_FILES = """
     ORDER BY d.name, g.role
 """
 
+_GONE_FILES = """
+    FROM handrail_data_unit u
+    JOIN handrail_data_file f ON f.unit = u.id
+    WHERE u.collection = :collection AND f.location IN (SELECT location FROM given_removed)
+"""
+_KEEP_GONE = f"{_KEEP} {_GONE_FILES} AND f.run <> :run ORDER BY f.id"
+_REMOVE_GONE = f"""
+    UPDATE handrail_data_file
+    SET name = '', location = '', key = '', size = 0, sha256 = '', etag = NULL,
+        published = :now, run = :run
+    WHERE id IN (SELECT f.id {_GONE_FILES})
+"""
+
 _COLLECTION = "SELECT id FROM handrail_collection WHERE name = :name"
 _ADD_COLLECTION = (
     "INSERT INTO handrail_collection (name, created, run) VALUES (:name, :now, :run)"
@@ -115,7 +130,7 @@ def publish(
 ) -> Published:
     """Publish what differs of `listing` for `collection`, compared within the same transaction.
 
-    Where nothing differs, nothing is written.
+    Where nothing differs and nothing is gone, nothing is written.
     """
     with database.publishing(listing):
         database.lock_run(run)
@@ -123,22 +138,56 @@ def publish(
         confirm()
         there = database.rows(_COLLECTION, name=collection)
         number = there[0][0] if there else 0
-        find = _FIND_AT_ONCE if database.keeps_sets else _FIND_BY_UNIT
-        if not database.change(find, collection=number):
-            return Published()
-        now = database.now()
-        if not there:
-            database.change(_ADD_COLLECTION, name=collection, now=now, run=run)
-            number = database.rows(_COLLECTION, name=collection)[0][0]
-        database.change(_KEEP_UNITS, run=run)
-        units_changed = database.change(_CHANGE_UNITS, run=run, now=now)
-        units_added = database.change(_ADD_UNITS, collection=number, run=run, now=now)
-        database.change(_KEEP_FILES, run=run)
-        files_changed = database.change(_CHANGE_FILES, run=run, now=now)
-        files_added = database.change(_ADD_FILES, collection=number, run=run, now=now)
+        shown = removed_rows.show_given(database, number)
+        published, find = Published(), _FIND_AT_ONCE if database.keeps_sets else _FIND_BY_UNIT
+        if database.change(find, collection=number):
+            if not there:
+                database.change(_ADD_COLLECTION, name=collection, now=database.now(), run=run)
+                number = database.rows(_COLLECTION, name=collection)[0][0]
+            published = _publish_differing(database, run, number, *shown)
+        if listing.removed:
+            published = _remove_gone(database, run, number, published)
+        if published != Published():
+            numbers = {"run": run, "collection": number, **asdict(published)}
+            columns, values = ", ".join(numbers), ", :".join(numbers)
+            database.change(
+                f"INSERT INTO handrail_published ({columns}) VALUES (:{values})", **numbers
+            )
+    return published
+
+
+def _publish_differing(
+    database: Database, run: str, collection: int, units_shown: int, files_shown: int
+) -> Published:
+    """Publish the units that differ.
+
+    Args:
+        database: The database.
+        run: The run.
+        collection: The id of the collection.
+        units_shown: Number of the units that were removed before.
+        files_shown: Number of the files that were removed before.
+    """
+    values = {"run": run, "now": database.now()}
+    database.change(_KEEP_UNITS, run=run)
+    units_changed = database.change(_CHANGE_UNITS, **values)
+    units_added = database.change(_ADD_UNITS, collection=collection, **values)
+    database.change(_KEEP_FILES, run=run)
+    files_changed = database.change(_CHANGE_FILES, **values)
+    files_added = database.change(_ADD_FILES, collection=collection, **values)
     return Published(
-        units_added=units_added,
-        units_changed=units_changed,
-        files_added=files_added,
-        files_changed=files_changed,
+        units_added=units_added + units_shown,
+        units_changed=units_changed - units_shown,
+        files_added=files_added + files_shown,
+        files_changed=files_changed - files_shown,
     )
+
+
+def _remove_gone(database: Database, run: str, collection: int, published: Published) -> Published:
+    """Remove the files that are gone, and units that have no other; return the numbers of all."""
+    values = {"run": run, "collection": collection}
+    database.change(_KEEP_GONE, **values)
+    if not database.change(_REMOVE_GONE, now=database.now(), **values):
+        return published
+    units, files = removed_rows.hide(database)
+    return replace(published, units_removed=units, files_removed=files)

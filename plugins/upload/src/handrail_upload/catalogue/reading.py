@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 
 from handrail_upload.catalogue.database import Database
 from handrail_upload.catalogue.rows import Published
@@ -29,35 +30,13 @@ _FILES = f"""
 
 
 def published(database: Database, run: str) -> Published | None:
-    """Return the numbers of rows that have, or had before others changed them, values of `run`."""
+    """Return the numbers of rows that `run` has added, changed and removed; None if nothing."""
+    names = [each.name for each in fields(Published)]
+    sums = ", ".join(f"CAST(sum({name}) AS {database.types['integer']})" for name in names)
     with database.transaction():
         database.lock_run(run)
-        tables = ("handrail_data_unit", "handrail_replaced_unit")
-        if not any(
-            database.rows(f"SELECT 1 FROM {table} WHERE run = :run LIMIT 1", run=run)
-            for table in tables
-        ):
-            return None
-        return _published(database, run)
-
-
-def _published(database: Database, run: str) -> Published:
-    def count(kind: str) -> tuple[int, int]:
-        ((made, changed),) = database.rows(
-            f"SELECT (SELECT count(*) FROM handrail_data_{kind} WHERE run = :run),"
-            f" (SELECT count(*) FROM handrail_replaced_{kind} WHERE replaced_by = :run)",
-            run=run,
-        )
-        return made - changed, changed
-
-    units_added, units_changed = count("unit")
-    files_added, files_changed = count("file")
-    return Published(
-        units_added=max(units_added, 0),
-        units_changed=units_changed,
-        files_added=max(files_added, 0),
-        files_changed=files_changed,
-    )
+        (row,) = database.rows(f"SELECT {sums} FROM handrail_published WHERE run = :run", run=run)
+    return Published(**dict(zip(names, row, strict=True))) if any(row) else None
 
 
 def units(database: Database, collection: str) -> Iterator[DataUnit]:

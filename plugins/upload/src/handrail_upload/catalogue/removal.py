@@ -1,8 +1,9 @@
 """Removes the changes of a run, and keeps those of others.
 
-A row and the values of it that were replaced are like a stack: each run that changed the row has
-its layer there. Undo takes out the layer of its run, wherever it is: under others', it is as if it
-had never been; on top, the next one becomes visible; and with the last one the row goes.
+A row and the values of it that were replaced are like a stack: each run that changed the row, or
+removed it, has its layer there. Undo takes out the layer of its run, wherever it is: under others',
+it is as if it had never been; on top, the next one becomes visible; and with the last one the row
+goes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from handrail.frozen import frozen
+from handrail_upload.catalogue import removed_rows
 from handrail_upload.catalogue.database import Database
 from handrail_upload.catalogue.rows import Removed
 
@@ -40,12 +42,7 @@ _FILES = _Layers(
 
 _COLLECTIONS = """
     SELECT name FROM handrail_collection
-    WHERE run = :run {more}
-    OR id IN (SELECT collection FROM handrail_data_unit WHERE run = :run)
-    OR id IN (
-        SELECT u.collection FROM handrail_replaced_unit r JOIN handrail_data_unit u ON u.id = r.unit
-        WHERE r.run = :run
-    )
+    WHERE id IN (SELECT collection FROM handrail_published WHERE run = :run) {more}
     ORDER BY name
 """
 _COLLECTIONS_IN_PLACE = """
@@ -111,6 +108,12 @@ _PASSED_FILES = """
     SELECT r.file, p.run FROM handrail_replaced_file r JOIN passed_key p ON p.key = r.key
     WHERE r.run = :run
 """
+_PASSED_TO = """
+    INSERT INTO handrail_published
+    SELECT DISTINCT p.run, u.collection, 0, 0, 0, 0, 0, 0 FROM passed_file p
+    JOIN handrail_data_file f ON f.id = p.id
+    JOIN handrail_data_unit u ON u.id = f.unit
+"""
 _PASSED_UNITS = """
     INSERT INTO passed_unit (id, run)
     SELECT f.unit, min(p.run) FROM passed_file p JOIN handrail_data_file f ON f.id = p.id
@@ -139,6 +142,7 @@ def remove(
         if first_staying is not None:
             _list_in_place(database, chain((first_staying,), staying))
         _lock_collections(database, run, "" if first_staying is None else _COLLECTIONS_IN_PLACE)
+        shown = removed_rows.show_of_run(database, run)
         # A run that found all files registered has none, and relies on many.
         if first is not None and database.rows(_HAS_FILES, run=run):
             _pass_on(database, run, chain((first,), passed))
@@ -148,20 +152,24 @@ def remove(
         units_removed = _remove_empty(
             database, run, table="handrail_data_unit", child="handrail_data_file", link="unit"
         )
+        if first_staying is not None:
+            _raise_hidden(database)
+        hidden = removed_rows.hide(database)
+        database.change("DELETE FROM handrail_published WHERE run = :run", run=run)
         _remove_empty(
             database,
             run,
             table="handrail_collection",
-            child="handrail_data_unit",
+            child="handrail_published",
             link="collection",
         )
-        if first_staying is not None:
-            _raise_hidden(database)
+    # Rows that were removed come back, go, or stay so; and others that were published anew are
+    # removed once more.
     return Removed(
-        units_removed=units_removed,
-        units_restored=units_restored,
-        files_removed=files_removed,
-        files_restored=files_restored,
+        units_removed=max(0, units_removed + hidden[0] - shown[0]),
+        units_restored=max(0, units_restored - hidden[0] + max(0, shown[0] - units_removed)),
+        files_removed=max(0, files_removed + hidden[1] - shown[1]),
+        files_restored=max(0, files_restored - hidden[1]),
     )
 
 
@@ -184,6 +192,7 @@ def _pass_on(database: Database, run: str, passed: Iterable[tuple[str, str]]) ->
     database.fill("passed_key", passed)
     database.change(_PASSED_FILES, run=run)
     database.change(_PASSED_UNITS)
+    database.change(_PASSED_TO)
     for layers, name in ((_FILES, "passed_file"), (_UNITS, "passed_unit")):
         for statement in _PASS_LAYERS:
             names = {"table": layers.table, "replaced": layers.replaced, "link": layers.link}

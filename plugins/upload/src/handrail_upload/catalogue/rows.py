@@ -7,15 +7,18 @@ from handrail.frozen import frozen
 
 @frozen
 class Published:
-    """The numbers of data units and files that a run has added or changed.
+    """The numbers of data units and files that a run has added, changed or removed.
 
-    A unit is changed when its metadata is, or when a file of it is added or changed.
+    A unit is changed when its metadata is, or when a file of it is added or changed. It is removed
+    with its last file; and what was removed before is added.
     """
 
     units_added: int = 0
     units_changed: int = 0
+    units_removed: int = 0
     files_added: int = 0
     files_changed: int = 0
+    files_removed: int = 0
 
 
 @frozen

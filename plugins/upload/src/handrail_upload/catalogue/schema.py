@@ -18,11 +18,15 @@ point in both. An id is never used again.
 
 The other tables are for undo, and may change in any version: `handrail_replaced_unit` and
 `handrail_replaced_file` have the values that a row had before another run, `replaced_by`, changed
-it, the newest last; `handrail_catalogue` has one row: the version of the tables, and the run that
-created them.
+or removed it, the newest last; `handrail_removed_unit` and `handrail_removed_file` have the rows
+that are removed, with empty texts as the values of a file; `handrail_published` has what each run
+has published in a collection; `handrail_catalogue` has one row: the version of the tables, and the
+run that created them.
 """
 
 from __future__ import annotations
+
+import re
 
 VERSION = 1
 
@@ -32,11 +36,48 @@ MARKER_COLUMNS = ("version", "created", "run")
 TABLES = (
     "handrail_data_file",
     "handrail_data_unit",
+    "handrail_removed_file",
+    "handrail_removed_unit",
     "handrail_collection",
     "handrail_replaced_file",
     "handrail_replaced_unit",
+    "handrail_published",
 )
 """The tables with rows of uploads, children before their parents."""
+
+_UNITS = (
+    """
+    CREATE TABLE handrail_data_unit (
+        id {id},
+        collection {integer} NOT NULL REFERENCES handrail_collection (id),
+        name {text} NOT NULL,
+        metadata {text} NOT NULL,
+        published {moment} NOT NULL,
+        run {text} NOT NULL,
+        UNIQUE (collection, name)
+    )
+    """,
+    "CREATE INDEX handrail_data_unit_of_run ON handrail_data_unit (run, id)",
+)
+_FILES = (
+    """
+    CREATE TABLE handrail_data_file (
+        id {id},
+        unit {integer} NOT NULL REFERENCES handrail_data_unit (id),
+        role {text} NOT NULL,
+        name {text} NOT NULL,
+        location {text} NOT NULL,
+        key {text} NOT NULL,
+        size {integer} NOT NULL,
+        sha256 {text} NOT NULL,
+        etag {text},
+        published {moment} NOT NULL,
+        run {text} NOT NULL,
+        UNIQUE (unit, role)
+    )
+    """,
+    "CREATE INDEX handrail_data_file_of_run ON handrail_data_file (run, id)",
+)
 
 # The undo tables have no foreign keys to the public tables, so as not to prevent deletions there.
 MAKING = (
@@ -55,35 +96,27 @@ MAKING = (
         run {text} NOT NULL
     )
     """,
+    *_UNITS,
+    *_FILES,
+    # Of a file whose location is empty: it is removed, and about to leave the table.
+    "CREATE INDEX handrail_data_file_leaving ON handrail_data_file (unit) WHERE location = ''",
+    *(
+        re.sub(r" REFERENCES \w+ \(id\)", "", each).replace("_data_", "_removed_")
+        for each in (*_UNITS, *_FILES)
+    ),
     """
-    CREATE TABLE handrail_data_unit (
-        id {id},
-        collection {integer} NOT NULL REFERENCES handrail_collection (id),
-        name {text} NOT NULL,
-        metadata {text} NOT NULL,
-        published {moment} NOT NULL,
+    CREATE TABLE handrail_published (
         run {text} NOT NULL,
-        UNIQUE (collection, name)
+        collection {integer} NOT NULL,
+        units_added {integer} NOT NULL,
+        units_changed {integer} NOT NULL,
+        units_removed {integer} NOT NULL,
+        files_added {integer} NOT NULL,
+        files_changed {integer} NOT NULL,
+        files_removed {integer} NOT NULL
     )
     """,
-    "CREATE INDEX handrail_data_unit_of_run ON handrail_data_unit (run, id)",
-    """
-    CREATE TABLE handrail_data_file (
-        id {id},
-        unit {integer} NOT NULL REFERENCES handrail_data_unit (id),
-        role {text} NOT NULL,
-        name {text} NOT NULL,
-        location {text} NOT NULL,
-        key {text} NOT NULL,
-        size {integer} NOT NULL,
-        sha256 {text} NOT NULL,
-        etag {text},
-        published {moment} NOT NULL,
-        run {text} NOT NULL,
-        UNIQUE (unit, role)
-    )
-    """,
-    "CREATE INDEX handrail_data_file_of_run ON handrail_data_file (run, id)",
+    "CREATE INDEX handrail_published_of_run ON handrail_published (run)",
     """
     CREATE TABLE handrail_replaced_unit (
         id {id},

@@ -69,10 +69,14 @@ class SqliteDatabase(Database):
                 self.change(f"CREATE TEMP VIEW given_unit {_UNIT} AS {listing.units}")
                 self.change(f"CREATE TEMP VIEW given_file {_FILE} AS {listing.files}")
                 self.change(f"CREATE TEMP TABLE differing_unit {_DIFFERING}")
+                if listing.removed:
+                    self.change(f"CREATE TEMP VIEW given_removed (location) AS {listing.removed}")
                 yield
                 self.change("DROP VIEW temp.given_unit")
                 self.change("DROP VIEW temp.given_file")
                 self.change("DROP TABLE temp.differing_unit")
+                if listing.removed:
+                    self.change("DROP VIEW temp.given_removed")
         finally:
             with suppress(sqlite3.Error):  # A connection that failed may be closed.
                 connection.execute("DETACH listing")

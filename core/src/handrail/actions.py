@@ -171,7 +171,8 @@ class BaseAction(Generic[P]):
         """Return entries for `run` to add to the orchestrator's result; none may replace its own.
 
         On the command line, `summary` (one line) is shown instead of the values, followed by the
-        commands in `next`, each with its purpose as the key: `{"check": "acme verify 12"}`.
+        commands in `next`, each with its purpose as the key: `{"check": "acme verify 12"}`. If
+        something was left out, `completed_with` says so in the last line: `3 left out`.
         """
         return {}
 

@@ -33,6 +33,10 @@ class Odd(Proposing):
     def result(self, context):
         return {"next": ["no", "mapping"]}
 
+class Exceptional(Proposing):
+    def result(self, context):
+        return {"summary": "done", "completed_with": "3 left\\nout"}
+
 class Silent(Proposing):
     def result(self, context):
         return {"next": {}}
@@ -93,6 +97,16 @@ def test_what_to_do_next(handrail: Run) -> None:
     assert done.stdout.splitlines()[2:] == ["  check   check it", "  take back undo it"]
     quiet = handrail("run", "more.py:Proposing", "-q", "--no-journal")
     assert quiet.stdout.splitlines()[2:] == done.stdout.splitlines()[2:]
+
+
+def test_completed_with_something_left_out(handrail: Run) -> None:
+    """It stands in the last line, on one line, and nowhere else."""
+    done = handrail("run", "more.py:Exceptional", "-q", "--no-journal")
+    assert done.returncode == 0
+    summary, ended = done.stdout.splitlines()
+    assert summary == "done"
+    assert " completed with 3 left" in ended
+    assert ended.endswith("1 of 1 step executed")
 
 
 def test_next_as_json(handrail: Run) -> None:

@@ -31,6 +31,9 @@ class UploadResult(TypedDict, total=False):
         uploaded_files: Number of files that were sent.
         unchanged_files: Number of files that were there already.
         skipped_files: Number of files that were skipped.
+        left_out_files: Number of files without which the upload went on, as they changed or could
+            not be sent.
+        completed_with: How many files that are, for the last line about the run; missing if none.
         bytes: Size of what was sent.
         seconds: How long that took.
         data_units: Number of new data units.
@@ -47,6 +50,8 @@ class UploadResult(TypedDict, total=False):
     uploaded_files: int
     unchanged_files: int
     skipped_files: int
+    left_out_files: int
+    completed_with: str
     bytes: int
     seconds: float
     data_units: int
@@ -137,20 +142,26 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         kept = f" · {ended['summary']}" if ended.get("replaced") else ""
         of_run = f"{context.run_name}{_folder_option(context)}"
         following = {"check": f"handrail upload verify {of_run}"}
-        if _data(context, "organize_files").get("left") or checked.get("problems"):
+        ignored = _data(context, "organize_files").get("left") or checked.get("problems")
+        if ignored or sent.get("left_out"):
             following["which"] = f"handrail upload files {of_run} --state left-out"
-        counts = {each: sent.get(each, 0) for each in ("new", "replaced", "unchanged", "skipped")}
+        words = ("new", "replaced", "unchanged", "skipped", "left_out")
+        counts = {each: sent.get(each, 0) for each in words}
+        counts["left_out"] += checked.get("failed", 0)
         result: UploadResult = {
             "summary": f"uploaded {outcome_text(counts)} to {context.options.target} · "
             f"{size_text(size)}{rate}{where}{kept}",
             "uploaded_files": counts["new"] + counts["replaced"],
             "unchanged_files": counts["unchanged"],
             "skipped_files": counts["skipped"],
+            "left_out_files": counts["left_out"],
             "bytes": size,
             "seconds": seconds,
             "data_units": units.get("added", 0),
             "run": context.run,
         }
+        if counts["left_out"]:
+            result["completed_with"] = f"{counts['left_out']:,} left out"
         if kept:
             result["replaced"] = ended["replaced"]
         if "catalogue" in units:

@@ -11,7 +11,7 @@ from handrail.frozen import replace
 from handrail_storage.claims import Claims, HeldList, WantedList
 from handrail_storage.containment import plainly_below
 from handrail_upload.errors import StorageError
-from handrail_upload.manifest import SETTLED, STORED, UNCHANGED, UNSETTLED
+from handrail_upload.manifest import CLAIMED, STORED, UNCHANGED
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, Holding
@@ -87,7 +87,7 @@ def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:
     claim = claims.take_up if earlier.claimed else claims.ask
     wait = float(context.options.claim_wait)
     manifest = context.use_manifest()
-    wanted = WantedList(partial(manifest.wanted_lines, *UNSETTLED, *SETTLED))
+    wanted = WantedList(partial(manifest.wanted_lines, *CLAIMED))
     found = claim(wanted, wait=wait, waiting=context.telling())
     if not earlier.claimed:
         context.record_rollback("claimed", name)
@@ -101,7 +101,7 @@ def _check_keys(context: UploadContext) -> None:
         StorageError: One leads out of the target, or no undo would delete an object with this key.
     """
     site, storage = context.site(), context.use_storage()
-    for keys in context.use_manifest().keys(*UNSETTLED, *SETTLED):
+    for keys in context.use_manifest().keys(*CLAIMED):
         for key in {key.rpartition("/")[0]: key for key in keys}.values():
             storage.check(key)
         for key in keys if _may_be_kept(keys, site) else ():

@@ -6,13 +6,24 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import repeat
 
 from handrail.frozen import frozen
 from handrail_upload.digests import BLOCK
-from handrail_upload.manifest import FOUND, NEW, REPLACE, SKIPPED, UNCHANGED, Manifest, SourceFile
+from handrail_upload.manifest import (
+    FOUND,
+    LEFT_OUT,
+    NEW,
+    REPLACE,
+    SKIPPED,
+    UNCHANGED,
+    Manifest,
+    SourceFile,
+)
 from handrail_upload.params import Compare, IfExists
 from handrail_upload.progress import Progress
 from handrail_upload.storage import Listed, Sending, Storage, Stored
+from handrail_upload.tolerance import Tolerance
 
 _READERS = 4  # Files whose content is compared at a time.
 _LOOKERS = 4  # Pages of objects that are looked at at a time.
@@ -28,6 +39,7 @@ class Comparison:
         compare: The method of comparison.
         sending: The pace of reading, and the stop flag.
         progress: Counts files that need not be sent.
+        tolerance: Decides for files that change, or cannot be read.
         trusting: Whether a file that the files cache knows is not read again.
     """
 
@@ -36,6 +48,7 @@ class Comparison:
     compare: Compare
     sending: Sending
     progress: Progress
+    tolerance: Tolerance
     trusting: bool = False
 
     def run(self, manifest: Manifest) -> Iterator[SourceFile]:
@@ -57,12 +70,12 @@ class Comparison:
             if settled < len(there):
                 left = manifest.files(FOUND, first=first, last=last)
                 for judged in self._each([each for each in left if each.key in there], there):
-                    if judged.problem is not None:
+                    if judged.problem is not None and judged.state != LEFT_OUT:
                         conflicts.append(judged.id)
                         yield judged
                         continue
                     kept.append(judged)
-                    if judged.state in (UNCHANGED, SKIPPED):
+                    if judged.state in (UNCHANGED, SKIPPED, LEFT_OUT):
                         self.progress.end(judged)
             if kept:
                 manifest.update(kept)
@@ -93,15 +106,19 @@ class Comparison:
     def _each(self, files: list[SourceFile], there: Mapping[str, Listed]) -> Iterator[SourceFile]:
         if not self.storage.threads and all(each.size <= BLOCK for each in files):
             # To hand a small file to another thread takes as long as to read it.
-            yield from (self.judge(each, there.get(each.key)) for each in files)
+            yield from (self._tolerantly(each, there) for each in files)
             return
         with ThreadPoolExecutor(_READERS) as pool:
             try:
-                yield from pool.map(self.judge, files, [there.get(each.key) for each in files])
+                yield from pool.map(self._tolerantly, files, repeat(there))
             except BaseException:
                 self.sending.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
+
+    def _tolerantly(self, file: SourceFile, there: Mapping[str, Listed]) -> SourceFile:
+        found = there.get(file.key)
+        return self.tolerance.settle(file, lambda now, _as_it_is: self.judge(now, found))
 
     def judge(self, file: SourceFile, there: Listed | None) -> SourceFile:
         """Return the file in its new state; one that is a conflict has a problem."""

@@ -73,7 +73,7 @@ class LeftAlone:
     """A file or folder of the source that is not uploaded.
 
     Attributes:
-        kind: `hidden`, `link`, `special`, or `unreadable`, which is a problem.
+        kind: `hidden`, `link`, `special`, `vanished`, or `unreadable`, which is a problem.
         name: Path below its source.
         why: The reason.
     """
@@ -131,7 +131,7 @@ class _Walk:
             except OSError as error:
                 if not below:
                     raise _no_source(path, error) from error
-                yield LeftAlone(kind="unreadable", name=below, why=error.strerror or str(error))
+                yield _not_looked_at(below, error)
                 continue
             folders: list[tuple[str, str]] = []
             for entry in entries:
@@ -206,7 +206,7 @@ class _Walk:
         try:
             found = file.stat()
         except OSError as error:
-            return LeftAlone(kind="unreadable", name=name, why=error.strerror or str(error))
+            return _not_looked_at(name, error)
         # Nearly all are regular files that can be read by all.
         if found.st_mode & _KIND_AND_READ != _PLAIN:
             if stat.S_ISDIR(found.st_mode):
@@ -241,6 +241,12 @@ def read_names(path: Path) -> tuple[str, ...]:
 def _folders_above(name: str) -> Iterator[str]:
     while name := os.path.dirname(name):
         yield name
+
+
+def _not_looked_at(name: str, error: OSError) -> LeftAlone:
+    # What vanishes before it was looked at is as little found as what had vanished before.
+    kind = "vanished" if isinstance(error, FileNotFoundError) else "unreadable"
+    return LeftAlone(kind=kind, name=name, why=error.strerror or str(error))
 
 
 def _no_source(path: str, error: OSError) -> SourceError:

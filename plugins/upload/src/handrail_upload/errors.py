@@ -32,6 +32,20 @@ class SourceError(UploadError, ValueError):
     code = "upload-source"
 
 
+class FileChangedError(SourceError):
+    """A file has changed or vanished since it was found.
+
+    Attributes:
+        how: What became of it, such as `it grew`.
+    """
+
+    code = "upload-file-changed"
+
+    def __init__(self, message: str, *, how: str = "", ways_out: Iterable[str] = ()) -> None:
+        super().__init__(message, ways_out=ways_out)
+        self.how = how
+
+
 class InvalidFilesError(UploadError, ValueError):
     """Files are not what the specification or the limits ask for.
 

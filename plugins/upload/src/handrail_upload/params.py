@@ -26,6 +26,7 @@ from handrail_storage import Duration, KeepReplaced, Size
 IfExists = Literal["same", "skip", "overwrite", "error"]
 Compare = Literal["checksum", "size"]
 OnInvalid = Literal["fail", "skip"]
+OnChanged = Literal["fail", "skip", "take"]
 
 MIB = 1 << 20
 
@@ -109,6 +110,16 @@ class UploadParams(BaseModel):
         default="fail",
         description="For invalid files: stop, or skip them",
     )
+    on_changed: OnChanged = Field(
+        default="fail",
+        description="For files that change or vanish during the upload: stop, skip them, or take "
+        "them as they are then",
+    )
+    max_failed_files: int | str = Field(
+        default=0,
+        description="Leave out up to so many files, such as 5 or 1%, that cannot be read, or that "
+        "the storage refuses; by default, the first one stops the upload",
+    )
     allow_empty: bool = Field(default=False, description="Whether an empty file is valid")
     if_exists: IfExists = Field(
         default="same",
@@ -156,6 +167,14 @@ class UploadParams(BaseModel):
         default=Path(".handrail/uploads"),
         description="Folder for the file lists of runs",
     )
+
+    @field_validator("max_failed_files")
+    @classmethod
+    def _number_or_share(cls, most: int | str) -> int | str:
+        found = re.fullmatch(r"([0-9]{1,15})(%|\.[0-9]{1,9}%)?", str(most).strip())
+        if found is None or (found[2] and float(str(most).strip()[:-1]) > 100):
+            raise ValueError("takes a number of files, or a share of up to 100%, such as 5 or 1%")
+        return found[0] if found[2] else int(found[1])
 
     @field_validator("part_size")
     @classmethod

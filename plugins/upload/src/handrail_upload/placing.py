@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from handrail_storage.backend import FOLDER
 from handrail_storage.claims import Claim
 from handrail_upload.comparison import Comparison
-from handrail_upload.errors import ConflictError, StorageError
+from handrail_upload.errors import ConflictError, FileChangedError, StorageError
 from handrail_upload.manifest import NEW, REPLACE, REPLACED, SENT, SourceFile
 from handrail_upload.pace import StoppedError
 from handrail_upload.storage import Sending, Storage, Stored, TakenError
+from handrail_upload.tolerance import Tolerance, left_out
 from handrail_upload.uploader import DirectUploader, Uploader
 
 _LOOKS = 5  # Times that a key is looked at before it counts as one that others write to.
@@ -26,6 +27,7 @@ class Placing:
         comparison: Judges what others have stored.
         sending: The settings of the transfer.
         uploader: The strategy to store one file.
+        tolerance: Decides for files that change, or that cannot be sent.
         copies: The keys under which the run has set something aside.
     """
 
@@ -34,6 +36,7 @@ class Placing:
     comparison: Comparison
     sending: Sending
     uploader: Uploader
+    tolerance: Tolerance
     copies: set[str] = field(default_factory=set[str])
 
     def find_copies(self) -> None:
@@ -47,7 +50,7 @@ class Placing:
         self.copies.update(name.removeprefix(above) for name in names)
 
     def place(self, file: SourceFile) -> SourceFile:
-        """Store a file under its key; return it in its new state.
+        """Store a file under its key; return it in its new state, which may be `left-out`.
 
         Raises:
             ConflictError: Somebody else has stored something else meanwhile, or does all the time.
@@ -55,11 +58,15 @@ class Placing:
             StorageError: The storage failed or refused.
             StoppedError: The transfer was stopped.
         """
+        return self.tolerance.settle(file, self._place, self._leave)
+
+    def _place(self, file: SourceFile, as_it_is: bool) -> SourceFile:
+        sending = replace(self.sending, as_it_is=True) if as_it_is else self.sending
         # A new file is usually absent, which putting it shows without a request of its own.
         there = self.storage.stat(file.key) if file.state == REPLACE else None
         for _ in range(_LOOKS):
             try:
-                return self._put(file, there)
+                return self._put(file, there, sending)
             except TakenError:
                 there = self.storage.stat(file.key)
             settled = None if there is None else self._settled(file, there)
@@ -79,7 +86,14 @@ class Placing:
         if there.mark != self.sending.mark or type(self.uploader) is not DirectUploader:
             return None
         digest = self.storage.digest_for(file.size, self.sending.part_size)
-        self.sending.reading(file, digest, counted=False).through(self.sending.stop)
+        try:
+            self.sending.reading(file, digest, counted=False).through(self.sending.stop)
+        except FileChangedError:
+            if self.tolerance.on_changed == "skip":
+                return self._adopted(file, there)
+            if self.tolerance.on_changed == "fail":
+                raise
+            return None  # It is sent as it is now.
         if self.sending.stop.is_set():
             raise StoppedError
         if not self.storage.equals(there, digest, file):
@@ -89,14 +103,36 @@ class Placing:
             self._state(file.key), digest.sha256, there.etag, there.version, file.size
         )
 
-    def _put(self, file: SourceFile, there: Stored | None) -> SourceFile:
+    def _leave(self, file: SourceFile, why: str) -> SourceFile:
+        """Return a file as left out; as stored if that happened before it changed."""
+        try:
+            there = self.storage.stat(file.key)
+        except StorageError:
+            there = None  # It has refused the key before.
+        if there is not None and there.mark == self.sending.mark:
+            return self._adopted(file, there)
+        if file.key in self.copies:
+            self._drop_copy(file.key)
+        self.comparison.progress.end(file)
+        return left_out(file, why)
+
+    def _adopted(self, file: SourceFile, there: Stored) -> SourceFile:
+        """Return a file that this run has stored completely, which cannot be read again."""
+        sha256 = self.storage.content_sha256(file.key)
+        if there.sha256 not in (None, sha256):
+            how = "what was sent of it is damaged, and it is not there to be sent again"
+            raise FileChangedError(f"{file.name}: {how}", how=how)
+        self.storage.adopt(file.key)
+        return file.settled(self._state(file.key), sha256, there.etag, there.version, there.size)
+
+    def _put(self, file: SourceFile, there: Stored | None, sending: Sending) -> SourceFile:
         self.claim.touch()
         if there is None:
             if file.key in self.copies:
                 self._drop_copy(file.key)
-        elif there.mark != self.sending.mark:
+        elif there.mark != sending.mark:
             self._set_aside(file.key)
-        stored = self.uploader.send(self.storage, file, self.sending, there)
+        stored = self.uploader.send(self.storage, file, sending, there)
         self.comparison.progress.end(file, counted=True)
         # Of the stored object: a strategy may have compressed the content, for example.
         return file.settled(

@@ -5,46 +5,61 @@ from __future__ import annotations
 import os
 import queue
 import shlex
+import stat
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from handrail import SourceChangedError
 from handrail_storage import count_text
 from handrail_upload.digests import BLOCK, Digest
-from handrail_upload.errors import SourceError
+from handrail_upload.errors import FileChangedError, SourceError
 from handrail_upload.manifest import LATEST, SourceFile
 from handrail_upload.pace import Pace
 
 _WRITTEN = "it was written to"
+_VANISHED = "it vanished during the upload"
+_GREW, _SHRANK = "it grew", "it shrank"
+CHANGES = (_GREW, _SHRANK, _WRITTEN, _VANISHED)
+"""How a file may change that was found; see `FileChangedError.how`."""
+
+_SKIP = "leave such files out:  --on-changed skip"
 _AHEAD = 1  # Parts that are read and hashed while others are being sent.
 
 
-def read_whole(file: SourceFile, pace: Pace, on_read: Callable[[int], None]) -> bytes:
+def read_whole(
+    file: SourceFile, pace: Pace, on_read: Callable[[int], None], *, as_it_is: bool = False
+) -> bytes:
     """Return the content of a file that fits into memory; it is unchanged since it was found.
 
     Args:
         file: The file, as it was found.
         pace: Limits the bandwidth, and stops.
         on_read: Called with the size, before the last check.
+        as_it_is: Whether to return as many bytes as it had, even if it is written to.
 
     Raises:
-        SourceError: The file was deleted, cannot be read, or has changed.
+        FileChangedError: The file was deleted, or has changed.
+        SourceError: It cannot be read.
         StoppedError: The transfer was stopped.
     """
     # Not by a `Reading`, which takes as long as the system calls of a small file.
     size = file.size
     fd = _open(file)
     try:
-        _check(file, fd)
+        if not as_it_is:
+            _check(file, fd)
         pace.take(size)
         # One byte more than there should be, so that a file that grew is noticed.
-        content = block = os.read(fd, size + 1)
+        most = size if as_it_is else size + 1
+        content = block = os.read(fd, most)
         while block and len(content) < size:
-            block = os.read(fd, size + 1 - len(content))
+            block = os.read(fd, most - len(content))
             content += block
         on_read(len(content))
-        _check(file, fd)
+        if not as_it_is:
+            _check(file, fd)
     except OSError as error:
         raise _unreadable(file, error) from error
     finally:
@@ -61,12 +76,20 @@ class Reading:
         pace: Limits the bandwidth, and stops.
         digest: Receives the content.
         on_read: Called with the size of each block.
+        as_it_is: Whether to read as many bytes as it had, even if it is written to.
     """
 
     def __init__(
-        self, file: SourceFile, pace: Pace, digest: Digest, on_read: Callable[[int], None]
+        self,
+        file: SourceFile,
+        pace: Pace,
+        digest: Digest,
+        on_read: Callable[[int], None],
+        *,
+        as_it_is: bool = False,
     ) -> None:
         self.file = file
+        self._as_it_is = as_it_is
         self.digest = digest
         self._pace = pace
         self._on_read = on_read
@@ -76,13 +99,14 @@ class Reading:
         """Open the file and yield its descriptor; check before and after that it is unchanged.
 
         Raises:
-            SourceError: The file was deleted, cannot be read, or has changed.
+            FileChangedError: The file was deleted, or has changed.
+            SourceError: It cannot be read.
         """
         fd = _open(self.file)
         try:
-            _check(self.file, fd)
+            self._check(fd)
             yield fd
-            _check(self.file, fd)
+            self._check(fd)
         finally:
             os.close(fd)
 
@@ -151,14 +175,20 @@ class Reading:
             missing -= len(block)
         return b"".join(blocks)
 
+    def _check(self, fd: int) -> None:
+        if not self._as_it_is:
+            _check(self.file, fd)
+
     def _read(self, fd: int, count: int) -> bytes:
+        if self._as_it_is:
+            count = min(count, self.file.size - self.digest.size)
         try:
             block = os.read(fd, count)
         except OSError as error:
             raise _unreadable(self.file, error) from error
         self.digest.update(block)
         if self.digest.size > self.file.size:
-            raise _changed(self.file, "it grew")
+            raise _changed(self.file, _GREW)
         self._on_read(len(block))
         return block
 
@@ -181,20 +211,36 @@ def _check(file: SourceFile, fd: int) -> None:
 
 def _check_size(file: SourceFile, size: int) -> None:
     if size != file.size:
-        raise _changed(file, "it grew" if size > file.size else "it shrank")
+        raise _changed(file, _GREW if size > file.size else _SHRANK)
 
 
-def _changed(file: SourceFile, how: str) -> SourceError:
-    return SourceError(
+def _changed(file: SourceFile, how: str) -> FileChangedError:
+    return FileChangedError(
         f"{file.name} changed during the upload: {how}",
-        ways_out=("upload it again once nothing writes to it any more",),
+        how=how,
+        ways_out=(
+            "upload it again once nothing writes to it any more",
+            _SKIP,
+            "take them as they are:  --on-changed take",
+        ),
     )
 
 
 def _unreadable(file: SourceFile, error: OSError) -> SourceError:
-    gone = isinstance(error, FileNotFoundError)
-    how = "it vanished during the upload" if gone else f"it cannot be read: {error.strerror}"
-    return SourceError(f"{file.name}: {how}")
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return FileChangedError(f"{file.name}: {_VANISHED}", how=_VANISHED, ways_out=(_SKIP,))
+    return SourceError(f"{file.name}: it cannot be read: {error.strerror}")
+
+
+def as_it_is_now(file: SourceFile) -> SourceFile | None:
+    """Return a file with the size and the time that it has now; None if there is no such file."""
+    try:
+        now = os.stat(file.path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(now.st_mode):
+        return None
+    return replace(file, size=now.st_size, mtime=min(now.st_mtime_ns, LATEST))
 
 
 def check_unchanged(files: Iterable[SourceFile]) -> None:
@@ -232,5 +278,5 @@ def _change_of(file: SourceFile) -> str:
 def _difference(file: SourceFile, now: os.stat_result) -> str:
     """Return how a file differs from its recorded state; empty if it does not."""
     if now.st_size != file.size:
-        return "it grew" if now.st_size > file.size else "it shrank"
+        return _GREW if now.st_size > file.size else _SHRANK
     return "" if min(now.st_mtime_ns, LATEST) == file.mtime else _WRITTEN

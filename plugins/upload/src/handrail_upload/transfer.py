@@ -13,6 +13,7 @@ from handrail_upload.comparison import Comparison
 from handrail_upload.made import Made
 from handrail_upload.manifest import (
     ARRIVED,
+    LEFT_OUT,
     NEW,
     REPLACE,
     SETTLED,
@@ -25,7 +26,9 @@ from handrail_upload.pace import Budget, Pace
 from handrail_upload.params import UploadParams
 from handrail_upload.placing import Placing
 from handrail_upload.progress import Progress, Report
+from handrail_upload.reading import CHANGES
 from handrail_upload.storage import Sending, Storage
+from handrail_upload.tolerance import Tolerance
 from handrail_upload.uploader import DirectUploader, Uploader
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ class Transfer:
         record_many: Records rollback data before each effect; see `context.record_rollback_many`.
         report: Called with `(current, total, category)`, for `bytes` and `files`.
         uploader: The strategy to store one file.
+        failed: The number of files that have been found to be none to send.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Transfer:
         record_many: RecordMany = lambda key, values: None,
         report: Report = lambda current, total, category: None,
         uploader: Uploader | None = None,
+        failed: int = 0,
     ) -> None:
         self.storage = storage
         self.manifest = manifest
@@ -87,12 +92,15 @@ class Transfer:
         )
         # What another strategy stores need not be what it reads.
         self._direct = uploader is None or type(uploader) is DirectUploader
+        failed += sum(each.problem not in CHANGES for each in manifest.files(LEFT_OUT))
+        tolerance = Tolerance(options, manifest.count(), failed)
         self._comparison = Comparison(
             storage=storage,
             if_exists=options.if_exists,
             compare=options.compare,
             sending=self._sending,
             progress=self._progress,
+            tolerance=tolerance,
             trusting=self._direct
             and not options.checksum
             and options.if_exists in ("same", "overwrite"),
@@ -105,6 +113,7 @@ class Transfer:
                 comparison=self._comparison,
                 sending=self._sending,
                 uploader=uploader or DirectUploader(),
+                tolerance=tolerance,
             )
 
     def compare(self) -> Iterator[SourceFile]:
@@ -178,6 +187,8 @@ class Transfer:
                 made.settle()
             finally:
                 self.stop()
+        for keys in self.manifest.keys(LEFT_OUT):
+            self.storage.leave_folders(keys)
         self._progress.finish()
 
     def remember(self) -> None:

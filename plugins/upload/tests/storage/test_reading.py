@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from handrail_upload.digests import Digest
-from handrail_upload.errors import SourceError
+from handrail_upload.errors import FileChangedError, SourceError
 from handrail_upload.pace import Pace, StoppedError
 from handrail_upload.reading import Reading, read_whole
 
@@ -112,11 +112,13 @@ def test_change_before_is_noticed(read, source, content_of, way, how):
     """A file that is not as it was found is not read."""
     file, seen = source("a/b", content_of(5 * MIB)), []
     CHANGES[how](file)
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(FileChangedError) as caught:
         read(way, file, seen.append)
     assert seen == []
     assert caught.value.message == f"a/b changed during the upload: it {how}"
-    assert caught.value.ways_out == ("upload it again once nothing writes to it any more",)
+    assert caught.value.how == f"it {how}"
+    options = [way.rpartition("  ")[2] for way in caught.value.ways_out[1:]]
+    assert options == ["--on-changed skip", "--on-changed take"]
 
 
 @pytest.mark.parametrize("how", [*CHANGES, "was emptied"])

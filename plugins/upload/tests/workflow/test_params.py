@@ -34,6 +34,8 @@ METAVARS = {
     "files-from": "PATH",
     "limit": "INTEGER",
     "on-invalid": "[fail|skip]",
+    "on-changed": "[fail|skip|take]",
+    "max-failed-files": "VALUE",
     "if-exists": "[same|skip|overwrite|error]",
     "keep-replaced": "[DURATION]",
     "compare": "[checksum|size]",
@@ -46,6 +48,8 @@ METAVARS = {
     "state-folder": "PATH",
 }
 DEFAULTS = {
+    "on-changed": "fail",
+    "max-failed-files": "0",
     "on-invalid": "fail",
     "if-exists": "same",
     "keep-replaced": "True",

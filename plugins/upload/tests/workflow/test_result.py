@@ -23,6 +23,7 @@ TYPES = {
     "uploaded_files": int,
     "unchanged_files": int,
     "skipped_files": int,
+    "left_out_files": int,
     "bytes": int,
     "seconds": float,
     "data_units": int,

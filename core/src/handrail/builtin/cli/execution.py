@@ -14,7 +14,13 @@ from handrail.builtin.cli.view.console import moves
 from handrail.builtin.cli.view.failure import failure_of, report, show
 from handrail.builtin.cli.view.progress import JsonView, LogView, Outcome, RunView, StepView, brief
 from handrail.builtin.cli.view.table import Listing
-from handrail.builtin.cli.view.text import columns, command_line, steps_of, terminal_width
+from handrail.builtin.cli.view.text import (
+    columns,
+    command_line,
+    one_line,
+    steps_of,
+    terminal_width,
+)
 from handrail.errors import (
     ExecutorLostError,
     ExitCode,
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     from handrail.journal import Journal
     from handrail.recovery import Aim
 
-_COUNTS = ("success", "steps_executed", "steps_total")
+_TOLD = ("success", "steps_executed", "steps_total", "completed_with", "next")
 
 
 @frozen
@@ -173,16 +179,18 @@ def _result_lines(
             yield f"{name}{' ' * (width - columns(name))}  {told}"
     if not results and (extra := _extra(result)):
         yield extra
+    every = (result, *results.values())
     done, total = result["steps_executed"], result["steps_total"]
     executed = f"{done} of {plural(total, 'step')} executed"
-    yield f"{plan.action} completed in {took} · {executed}"
-    following = [result.get("next"), *(each.get("next") for each in results.values())]
-    yield from _next_lines(outcome, *filter(None, following))
+    told = ", ".join(str(each["completed_with"]) for each in every if "completed_with" in each)
+    but = f" with {one_line(told, limit=200)}" if told else ""
+    yield f"{plan.action} completed{but} in {took} · {executed}"
+    yield from _next_lines(outcome, *filter(None, (each.get("next") for each in every)))
 
 
 def _extra(result: Mapping[str, Any]) -> str:
     """Return what a result has beside the counts."""
-    extra = {key: value for key, value in result.items() if key not in (*_COUNTS, "next")}
+    extra = {key: value for key, value in result.items() if key not in _TOLD}
     return brief(extra, limit=8) if extra else ""
 
 

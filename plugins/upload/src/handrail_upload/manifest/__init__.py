@@ -12,8 +12,10 @@ from handrail_upload.manifest.outcome import OUTCOMES, FileOutcome
 from handrail_upload.manifest.side_file import PAGE, arrived_lines_in, sizes_in
 from handrail_upload.manifest.source_file import (
     ARRIVED,
+    CLAIMED,
     FILE_NAMES,
     FOUND,
+    INCOMPLETE,
     INVALID,
     LATEST,
     LEFT_OUT,
@@ -32,9 +34,11 @@ from handrail_upload.manifest.source_file import (
 
 __all__ = [
     "ARRIVED",
+    "CLAIMED",
     "FILES_CACHE",
     "FILE_NAMES",
     "FOUND",
+    "INCOMPLETE",
     "INVALID",
     "LATEST",
     "LEFT_OUT",

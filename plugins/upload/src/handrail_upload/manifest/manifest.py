@@ -14,8 +14,10 @@ from handrail_upload.manifest.side_file import PAGE
 from handrail_upload.manifest.source_file import (
     FILE_NAMES,
     FOUND,
+    INCOMPLETE,
     INVALID,
     LATEST,
+    LEFT_OUT,
     STORED,
     FoundRow,
     SourceFile,
@@ -138,10 +140,11 @@ class Manifest(FilesCache):
         """Reset the states of the valid files, as if they had just been found."""
         with self._changing():
             self._db.execute(
-                "UPDATE file SET state = ?, sha256 = NULL, etag = NULL, version = NULL"
-                " WHERE state <> ?",
+                "UPDATE file SET state = ?, problem = NULL, sha256 = NULL, etag = NULL,"
+                " version = NULL WHERE state <> ?",
                 (FOUND, INVALID),
             )
+            self.forget_notes(INCOMPLETE)
 
     def clear(self) -> None:
         """Forget all files."""
@@ -262,7 +265,7 @@ class Manifest(FilesCache):
 
     def count_units(self, *states: str) -> int:
         """Return the number of data units with a file in `states`, or with any file."""
-        among = self._among(states)  # Of all files, an index has it.
+        among = self._complete(self._among(states))  # Of all files, an index has it.
         row = self._db.execute(f"SELECT count(DISTINCT unit) FROM file WHERE {among}").fetchone()
         return int(row[0])
 
@@ -275,14 +278,14 @@ class Manifest(FilesCache):
             after: Only units whose names come after it.
         """
         states = states or STORED
-        among = ", ".join("?" * len(states))
+        among = self._complete(_in(states))
         unit, role = after, _LAST if after else ""
         gathered: list[SourceFile] = []
         while True:
             rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM file WHERE (unit, role) > (?, ?) AND state IN ({among})"
+                f"SELECT {_COLUMNS} FROM file WHERE (unit, role) > (?, ?) AND {among}"
                 f" ORDER BY unit, role LIMIT {PAGE}",
-                (unit, role, *states),
+                (unit, role),
             ).fetchall()
             for each in map(_file, rows):
                 if gathered and gathered[0].unit != each.unit:
@@ -322,7 +325,7 @@ class Manifest(FilesCache):
         Args:
             location: URL of the target, without a slash at its end.
         """
-        stored = self._among(STORED)
+        stored = self._complete(self._among(STORED), "listing.")
         return Listing(
             path=self.path,
             units=self._listed_units(stored),
@@ -335,9 +338,9 @@ class Manifest(FilesCache):
         last = ""
         while True:
             rows = self._db.execute(
-                "SELECT unit, group_concat(role, char(0)) FROM file WHERE unit > ? AND state <> ?"
-                f" GROUP BY unit ORDER BY unit LIMIT {PAGE}",
-                (last, INVALID),
+                "SELECT unit, group_concat(role, char(0)) FROM file WHERE unit > ?"
+                f" AND NOT {_in((INVALID, LEFT_OUT))} GROUP BY unit ORDER BY unit LIMIT {PAGE}",
+                (last,),
             ).fetchall()
             for unit, there in rows:
                 missing = [role for role in roles if role not in there.split("\0")]
@@ -346,6 +349,13 @@ class Manifest(FilesCache):
             if len(rows) < PAGE:
                 return
             last = rows[-1][0]
+
+    def _complete(self, among: str, schema: str = "") -> str:
+        """Return the condition for files `among` others without those of incomplete units."""
+        if INCOMPLETE not in self.oddity_counts():
+            return among
+        incomplete = f"SELECT name FROM {schema}oddity WHERE kind = '{INCOMPLETE}'"
+        return f"{among} AND unit NOT IN ({incomplete})"
 
     def files_of(self, unit: str) -> list[SourceFile]:
         """Return the files of one data unit."""

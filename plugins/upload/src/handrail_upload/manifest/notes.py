@@ -92,6 +92,10 @@ class Notes(ListOfFiles):
         """Note that a file was left alone: `hidden`, `symlink`, `unreadable`, ..."""
         self._db.execute("INSERT INTO oddity VALUES (?, ?, ?)", (kind, name, why))
 
+    def forget_notes(self, kind: str) -> None:
+        """Forget what was noted of a kind."""
+        self._db.execute("DELETE FROM oddity WHERE kind = ?", (kind,))
+
     def oddity_counts(self) -> dict[str, int]:
         """Return the number of files left alone, by kind."""
         rows = self._db.execute("SELECT kind, count(*) FROM oddity GROUP BY kind ORDER BY kind")

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from handrail_upload.manifest.source_file import (
+    INCOMPLETE,
     INVALID,
     LEFT_OUT,
     REPLACED,
@@ -67,4 +68,4 @@ def selects_of(outcomes: Collection[str]) -> Iterator[tuple[str, str]]:
         yield "SELECT key, 'deleted', key, size, NULL, sha256 FROM deleted WHERE true", "key"
     if "left-out" in outcomes:
         values = "rowid, 'left-out', name AS key, NULL, why, NULL"
-        yield f"SELECT {values} FROM oddity WHERE true", "rowid"
+        yield f"SELECT {values} FROM oddity WHERE kind <> '{INCOMPLETE}'", "rowid"

@@ -22,6 +22,12 @@ SETTLED = (*ARRIVED, UNCHANGED, SKIPPED)
 # Files that have to be sent, or may have to be.
 UNSETTLED = (FOUND, NEW, REPLACE)
 
+# Files whose keys a run has claimed, whatever has become of them since.
+CLAIMED = (*UNSETTLED, *SETTLED, LEFT_OUT)
+
+INCOMPLETE = "incomplete"
+"""The kind of a note on a unit that is not registered, as it has lost a required file."""
+
 LATEST = (1 << 63) - 1
 """The latest time in a manifest, in the year 2262; SQLite has no larger integers."""
 

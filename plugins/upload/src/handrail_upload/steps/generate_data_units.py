@@ -88,7 +88,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         raise AssertionError("the last attempt returns or raises")
 
     def _register(self, context: UploadContext, published: Published) -> StepResult:
-        from handrail_upload.manifest import STORED
+        from handrail_upload.manifest import INCOMPLETE, STORED
         from handrail_upload.manifest.views import units_in
 
         manifest = context.use_manifest()
@@ -99,9 +99,11 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
             context.set_progress(total, total, "units")
         changed = f", {published.units_changed:,} changed" if published.units_changed else ""
         unchanged = total - published.units_added - published.units_changed
+        incomplete = manifest.oddity_counts().get(INCOMPLETE, 0)
+        lost = f", {count_text(incomplete, 'incomplete one')} not registered" if incomplete else ""
         summary = (
             f"{count_text(published.units_added, 'new unit')}{changed}, "
-            f"{unchanged:,} unchanged in {context.catalogue_url}"
+            f"{unchanged:,} unchanged in {context.catalogue_url}{lost}"
         )
         return StepResult(
             data={

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 _PAGE = 1000  # Files that are added at a time.
 _SHOWN = 20  # Rows without a file that are listed one by one.
-_WORDS = {"hidden": "hidden file", "link": "link", "special": "special file"}
+_WORDS = {
+    "hidden": "hidden file",
+    "link": "link",
+    "special": "special file",
+    "vanished": "vanished file",
+}
 
 
 class OrganizeFilesStep(BaseStep[UploadContext]):
@@ -53,7 +58,8 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
                 raise SourceChangedError(f"the list of files {path} is gone")
             with closing(Manifest(path, make=False)) as manifest:
                 # Files of another discovery need not be files of this machine.
-                if self.discovery is None or isinstance(self.discovery, FolderDiscovery):
+                usual = self.discovery is None or isinstance(self.discovery, FolderDiscovery)
+                if usual and context.options.on_changed == "fail":
                     check_unchanged(manifest.files(*UNSETTLED))
         except UploadError as error:
             raise SourceChangedError(error.message) from error

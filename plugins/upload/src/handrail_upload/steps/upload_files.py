@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         try:
             return self._send(context, result.rollback_data)
         except SourceError as error:
-            raise SourceChangedError(error.message) from error
+            raise SourceChangedError(error.message) from error  # With ways out of its own.
         except HeldChangedError as error:
             raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 
@@ -59,7 +59,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
         from handrail_upload.claiming import hold, holding_of
-        from handrail_upload.manifest import ARRIVED, NEW, REPLACE, SETTLED, UNSETTLED
+        from handrail_upload.manifest import ARRIVED, CLAIMED, NEW, REPLACE
         from handrail_upload.manifest.views import files_in
         from handrail_upload.recorded import read_transfer
         from handrail_upload.transfer import Transfer
@@ -69,7 +69,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         earlier = read_transfer(data, context.site)
         earlier.notes.check()
         manifest = context.use_manifest()
-        if not manifest.count(*UNSETTLED, *SETTLED):
+        if not manifest.count(*CLAIMED):
             context.uploaded_files = files_in(manifest, *ARRIVED)
             return _result(manifest, 0, 0, 0.0)
         claim = self._claim(context, earlier)
@@ -85,6 +85,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             record_many=context.record_rollback_many,
             report=context.set_progress,
             uploader=self.upload,
+            failed=_failed_before(context),
         )
         if earlier.claim:
             transfer.take_up()
@@ -97,6 +98,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         context.use_files_cache()
         transfer.remember()
         context.uploaded_files = files_in(manifest, *ARRIVED)
+        _tell_left_out(context, manifest)
         _attach_files(context, manifest)
         return _result(manifest, before, size, time.monotonic() - began)
 
@@ -168,18 +170,21 @@ class UploadFilesStep(BaseStep[UploadContext]):
         yield from recorded.notes.refusals
 
     def preview(self, context: UploadContext) -> Iterator[str]:
-        from handrail_upload.manifest import NEW, REPLACE, SKIPPED, UNCHANGED
+        from handrail_upload.manifest import LEFT_OUT, NEW, REPLACE, SKIPPED, UNCHANGED
         from handrail_upload.transfer import Transfer
 
         context.needs("organize_files")
         manifest = context.use_manifest()
         context.use_files_cache(make=False)
-        transfer = Transfer(context.use_storage(), manifest, context.options)
+        storage, failed = context.use_storage(), _failed_before(context)
+        transfer = Transfer(storage, manifest, context.options, failed=failed)
         conflicts = list(transfer.compare())
         would_be = {"new": NEW, "replace": REPLACE, "unchanged": UNCHANGED, "skipped": SKIPPED}
         for word, state in would_be.items():
             for file in manifest.files(state):
                 yield f"{word:9}  {file.key}  {size_text(file.size)}"
+        for file in manifest.files(LEFT_OUT):
+            yield f"{'left out':9}  {file.key}  {file.problem}"
         for conflict in conflicts:
             yield f"{'conflict':9}  {conflict.key}  {conflict.problem}"
         if conflicts:
@@ -252,15 +257,53 @@ def _made(context: UploadContext, manifest: Path) -> HeldList | None:
 def _obstacle(context: UploadContext) -> Iterator[str]:
     """Yield which other run is in the way now."""
     from handrail_upload.claiming import claims_of
-    from handrail_upload.manifest import SETTLED, UNSETTLED
+    from handrail_upload.manifest import CLAIMED
 
-    keys = (each.key for each in context.use_manifest().files(*UNSETTLED, *SETTLED))
+    keys = (each.key for each in context.use_manifest().files(*CLAIMED))
     obstacle = claims_of(context, context.run, touches=False).obstacle(keys)
     if obstacle is None:
         return
     if not context.options.claim_wait:
         raise obstacle
     yield f"it would wait up to {context.options.claim_wait}: {obstacle.message}"
+
+
+def _failed_before(context: UploadContext) -> int:
+    """Return the number of files that were found to be none to send before any was sent."""
+    validation = context.results.get("validate_files")
+    return 0 if validation is None else int(validation.data.get("failed", 0))
+
+
+def _tell_left_out(context: UploadContext, manifest: Manifest) -> None:
+    """Report the files without which the run goes on; note the units that lack one of them."""
+    from handrail_upload.manifest import INCOMPLETE, LEFT_OUT
+
+    files = ((file.key, str(file.problem)) for file in manifest.files(LEFT_OUT))
+    _tell(context, "left_out", files)
+    manifest.forget_notes(INCOMPLETE)
+    if context.specification is not None and manifest.count(LEFT_OUT):
+        _tell(context, "incomplete_unit", _incomplete(manifest, context.specification.required))
+
+
+def _incomplete(manifest: Manifest, required: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Note the units that have lost a required file; yield the name of each, with the reason."""
+    from handrail_upload.manifest import INCOMPLETE
+
+    for unit, missing in manifest.incomplete_units(required):
+        why = f"it is not registered, as it has lost its {' and its '.join(missing)}"
+        manifest.note(INCOMPLETE, unit, why)
+        yield unit, why
+
+
+def _tell(context: UploadContext, event: str, reasons: Iterable[tuple[str, str]]) -> None:
+    """Log the reason for each of some files, up to a number of them."""
+    count = 0
+    for name, why in reasons:
+        count += 1
+        if count <= _SHOWN:
+            context.log(event, {"summary": why}, name)
+    if count > _SHOWN:
+        context.log(event, {"summary": f"and {count - _SHOWN:,} more"})
 
 
 def _attach_files(context: UploadContext, manifest: Manifest) -> None:
@@ -278,9 +321,10 @@ def _attach_files(context: UploadContext, manifest: Manifest) -> None:
 
 
 def _result(manifest: Manifest, before: int, size: int, took: float) -> StepResult:
-    from handrail_upload.manifest import REPLACED, SENT, SKIPPED, UNCHANGED
+    from handrail_upload.manifest import LEFT_OUT, REPLACED, SENT, SKIPPED, UNCHANGED
 
     outcomes = {"new": SENT, "replaced": REPLACED, "unchanged": UNCHANGED, "skipped": SKIPPED}
+    outcomes["left_out"] = LEFT_OUT
     counts = {word: manifest.count(state) for word, state in outcomes.items()}
     rate = f" ({size_text(size / took)}/s)" if took > 0 and size else ""
     had = f", {before:,} had arrived before" if before else ""
@@ -290,4 +334,5 @@ def _result(manifest: Manifest, before: int, size: int, took: float) -> StepResu
 
 def outcome_text(counts: Mapping[str, int]) -> str:
     """Return `406 new, 12 unchanged`; zero counts are left out, except for new files."""
-    return ", ".join(f"{n:,} {word}" for word, n in counts.items() if n or word == "new")
+    shown = (f"{n:,} {word}" for word, n in counts.items() if n or word == "new")
+    return ", ".join(shown).replace("_", " ")

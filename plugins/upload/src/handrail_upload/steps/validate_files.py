@@ -44,6 +44,7 @@ class ValidateFilesStep(BaseStep[UploadContext]):
         context.needs("organize_files")
         manifest = context.use_manifest()
         self._look(context, manifest)
+        long = _leave_long_names(context, manifest)
         manifest.keep()
         problems = 0
         first: list[str] = []
@@ -54,7 +55,8 @@ class ValidateFilesStep(BaseStep[UploadContext]):
                 first.append(f"{name}: {why}")
             if lists_all or problems <= _SHOWN:
                 context.log("invalid_file", {"summary": why}, name)
-        stop = problems > 0 and context.options.on_invalid == "fail"
+        failed = _tolerated(context, manifest, problems, long)
+        stop = problems > failed and context.options.on_invalid == "fail"
         if problems > _SHOWN and not lists_all:
             # The undo takes the manifest away.
             where = "" if stop else f"; {manifest.path} has them all"
@@ -69,7 +71,8 @@ class ValidateFilesStep(BaseStep[UploadContext]):
         valid = manifest.count(FOUND)
         left = f", {problems:,} left out" if problems else ""
         summary = f"{count_text(valid, 'file')} valid{left}"
-        return StepResult(data={"summary": summary, "valid": valid, "problems": first})
+        data = {"summary": summary, "valid": valid, "problems": first, "failed": failed}
+        return StepResult(data=data)
 
     def _look(self, context: UploadContext, manifest: Manifest) -> None:
         from handrail_upload.manifest import FOUND, INVALID
@@ -94,6 +97,30 @@ class ValidateFilesStep(BaseStep[UploadContext]):
                 for file in manifest.files_of(unit)
                 if file.state == FOUND
             )
+
+
+def _leave_long_names(context: UploadContext, manifest: Manifest) -> int:
+    """Note the files whose names are too long for the target; return their number."""
+    from handrail_upload.manifest import FOUND, INVALID
+
+    is_too_long = context.use_storage().is_too_long
+    count, why = 0, "its name is too long for the target"
+    for page in manifest.numbered_keys(FOUND):
+        for number in [number for number, key in page if is_too_long(key)]:
+            [file] = manifest.files(FOUND, first=number, last=number)
+            manifest.update([replace(file, state=INVALID, problem=why)])
+            count += 1
+    return count
+
+
+def _tolerated(context: UploadContext, manifest: Manifest, problems: int, long: int) -> int:
+    """Return the number of files that cannot be sent, if the run may go on without them."""
+    from handrail_upload.tolerance import most_failed
+
+    failed = manifest.oddity_counts().get("unreadable", 0) + long
+    most = most_failed(context.options, manifest.count() + failed - long)
+    strict = context.options.on_invalid == "fail"
+    return failed if strict and problems == failed <= most else 0
 
 
 def _doubtful(

@@ -27,6 +27,8 @@ from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
 from handrail_upload.storage.target import CALLER
 
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # Bytes, by Linux.
+_SHORT = _LONGEST_NAME // 4
 _ATTEMPTS = 100  # To create a folder that others remove.
 
 # Errors with which a file without a name gets none: another run has removed its folder, which looks
@@ -206,6 +208,13 @@ class LocalStorage(LocalStore, Storage):
     def flush(self, keys: Iterable[str] = ()) -> None:
         """Flush the file systems; see `flushing`."""
         self.flushing()()
+
+    def is_too_long(self, key: str) -> bool:
+        """Measure its path, and each name in that."""
+        if len(key) <= _SHORT:  # The most bytes of a character are four.
+            return False
+        path = os.fsencode(os.path.join(self.address, key))
+        return len(path) > _LONGEST_PATH or max(map(len, path.split(b"/"))) > _LONGEST_NAME
 
     def check(self, key: str) -> None:
         """Follow the links in its path."""

@@ -11,6 +11,8 @@ from handrail_upload.storage.putting import Put, part_size_for
 from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
 
+_LONGEST = 1024  # Bytes of a key, by S3 and Google Cloud Storage.
+
 
 class ObjectStorage(ObjectStore, Storage):
     """Objects below one prefix of a bucket."""
@@ -67,6 +69,10 @@ class ObjectStorage(ObjectStore, Storage):
             sending=sending,
             replacing=replacing,
         ).run()
+
+    def is_too_long(self, key: str) -> bool:
+        """Measure it with what stands before it in the bucket."""
+        return len(self.requests.path(key).encode()) > _LONGEST
 
     def may_leave_parts(self, size: int, part_size: int) -> bool:
         """Return whether such a file is sent in parts."""

@@ -26,6 +26,7 @@ class Sending:
         budget: The limit of bytes in memory.
         on_bytes: Called with the number of bytes sent, negative if they were in vain.
         alive: Called while bytes are read; raises an error if the run may send nothing any more.
+        as_it_is: Whether a file that is written to meanwhile is sent up to the size that it had.
     """
 
     mark: str
@@ -36,6 +37,7 @@ class Sending:
     budget: Budget
     on_bytes: Callable[[int], None]
     alive: Callable[[], None] = lambda: None
+    as_it_is: bool = False
 
     @property
     def run(self) -> str:
@@ -53,11 +55,12 @@ class Sending:
 
     def whole(self, file: SourceFile) -> bytes:
         """Return the content of a file that fits into memory, counted; see `read_whole`."""
-        return read_whole(file, self.pace, self._count)
+        return read_whole(file, self.pace, self._count, as_it_is=self.as_it_is)
 
     def reading(self, file: SourceFile, digest: Digest, *, counted: bool = True) -> Reading:
         """Return a pass over `file` that keeps to the pace; its bytes are reported if `counted`."""
-        return Reading(file, self.pace, digest, self._count if counted else self._live)
+        on_read = self._count if counted else self._live
+        return Reading(file, self.pace, digest, on_read, as_it_is=self.as_it_is)
 
     def _count(self, count: int) -> None:
         self.alive()

@@ -50,6 +50,10 @@ class Storage(Store):
             StoppedError: The transfer was stopped.
         """
 
+    @abstractmethod
+    def is_too_long(self, key: str) -> bool:
+        """Return whether a key is longer than names can be there."""
+
     def check(self, key: str) -> None:
         """Check that a key can be used, before anything is done with it.
 

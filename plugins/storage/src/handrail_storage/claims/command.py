@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -13,7 +13,7 @@ from uuid import uuid4
 import click
 
 from handrail import ExitCode
-from handrail.cli import Column, Listing, RunType, Session, echo, session_of, takes_json
+from handrail.cli import Column, Listing, RunType, Session, echo, says_yes, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError
 from handrail.frozen import frozen
 from handrail_storage.access import open_store
@@ -144,15 +144,16 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
         if options["dry_run"]:
             session.show(preview)
             return ExitCode.DONE
-        if not _says_yes(preview):
-            echo("nothing was undone", err=True)
+        for line in preview.lines():
+            echo(line, err=True)
+        if not says_yes(session):
             return ExitCode.INTERRUPTED
     _probe(store, chosen)
     undoing = found.free(
-        waiting=_Waiting(chosen, session), take_over=options["take_over"]
+        waiting=_waiting(session, chosen), take_over=options["take_over"]
     ) or _gone(chosen)
     store.abort_unfinished(undoing.keys, chosen.state.run)
-    undone = undoing.run(late=True, progress=_Progress(session))
+    undone = undoing.run(late=True, progress=_progress(session))
     one_of_each = {key.rpartition("/")[0]: key for key in undoing.keys}
     store.prune(one_of_each.values())
     session.show(_Undone(chosen=chosen, undone=undone))
@@ -257,65 +258,56 @@ def _check_terminal(chosen: Claimed) -> None:
         )
 
 
-def _says_yes(preview: _Previewed) -> bool:
-    """Show what would be undone, and ask; a signal, or the end of the input, means no."""
-    for line in preview.lines():
-        echo(line, err=True)
-    try:
-        return click.confirm("Undo it?", default=False, err=True)
-    except (click.Abort, KeyboardInterrupt):
-        return False
-
-
-class _Waiting:
-    """Tells why and how long the undo waits for the last sign of life to grow old.
+class _Line:
+    """A line about what goes on: replaced on a terminal, else written now and then.
 
     Args:
-        chosen: The claim.
         session: The call, which has the output.
+        every: Seconds between two lines, where a line cannot be replaced.
     """
 
-    _EVERY = 600.0  # Seconds between two lines, where a line cannot be replaced.
-
-    def __init__(self, chosen: Claimed, session: Session) -> None:
-        self._chosen = chosen
+    def __init__(self, session: Session, every: float) -> None:
         self._console = session.console
-        self._told: float | None = None
+        self._every = every
+        self._told = 0.0
 
-    def __call__(self, left: float) -> None:
-        """Take the number of seconds that are left."""
-        if self._told is None:
-            self._console.note(
-                f"{self._chosen.state.claimant} is told to stop; should its process still live, it "
-                "may have requests on their way, so this waits (Ctrl-C loses nothing)"
-            )
+    def tell(self, text: str, now: float, *, last: bool) -> None:
+        """Take the line at this time, in seconds; that of 0 is only told on a terminal."""
         if _is_terminal(sys.stderr):
-            self._console.redraw(f"{age_text(left)} left", last=left <= 10.0)
-        elif self._told is None or self._told - left >= self._EVERY:
-            self._console.note(f"{age_text(left)} left")
-            self._told = left
-        self._told = left if self._told is None else self._told
-
-
-class _Progress:
-    """Shows how many keys are undone, and how long the others take."""
-
-    _EVERY = 30.0  # Seconds between two lines, where a line cannot be replaced.
-
-    def __init__(self, session: Session) -> None:
-        self._console = session.console
-        self._began = self._told = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        """Take the number of keys that are done, and of all."""
-        now = time.monotonic()
-        left = (now - self._began) / max(done, 1) * (total - done)
-        text = f"{done:,} of {total:,} keys · {age_text(left)} left"
-        if _is_terminal(sys.stderr):
-            self._console.redraw(text, last=done == total)
-        elif now - self._told >= self._EVERY:
+            self._console.redraw(text, last=last)
+        elif now - self._told >= self._every:
             self._console.note(text)
             self._told = now
+
+
+def _waiting(session: Session, chosen: Claimed) -> Callable[[float], None]:
+    """Return what tells why and how long the undo waits for the last sign of life to grow old."""
+    line = _Line(session, 600.0)
+    most: float | None = None
+
+    def tell(left: float) -> None:
+        nonlocal most
+        if most is None:
+            session.console.note(
+                f"{chosen.state.claimant} is told to stop; should its process still live, it "
+                "may have requests on their way, so this waits (Ctrl-C loses nothing)"
+            )
+            most = left + 600.0  # The first line is told at once.
+        line.tell(f"{age_text(left)} left", most - left, last=left <= 10.0)
+
+    return tell
+
+
+def _progress(session: Session) -> Callable[[int, int], None]:
+    """Return what shows how many keys are undone, and how long the others take."""
+    line, began = _Line(session, 30.0), time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        taken = time.monotonic() - began
+        left = age_text(taken / max(done, 1) * (total - done))
+        line.tell(f"{done:,} of {total:,} keys · {left} left", taken, last=done == total)
+
+    return tell
 
 
 def _is_terminal(stream: Any) -> bool:

@@ -46,6 +46,7 @@ from handrail_storage.claims import (
     lists,
     parse_mark,
 )
+from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import Ledger
 from handrail_storage.claims.pruning import release
 from handrail_storage.claims.reliance import Reliance
@@ -136,9 +137,13 @@ class Run:
 
     def delete(self, *keys):
         """Delete objects; return that it holds nothing there."""
-        found = [each for each, other in self.claims.deletion().stored(keys) if other is None]
-        left = self.claim.delete(found)
-        return [Held(key=each.key, size=lists.NOTHING) for each in found if each.key not in left]
+        found = [each for each, other in self.deletable(*keys).items() if other is None]
+        return [Held(key=key, size=lists.NOTHING) for key in self.claim.delete(keys, found)]
+
+    def deletable(self, *keys):
+        """Return what it may delete, each with the run of others that relies on it."""
+        pages = self.claims.deletion().stored(Keys.of(keys))
+        return {each: other for _, found in pages for each, other in found}
 
     def empty(self, *keys):
         """Claim keys, delete what is there, and hold that."""
@@ -1230,8 +1235,8 @@ def test_only_what_the_same_register_holds_may_be_deleted(runs):
     runs.run(1).complete(theirs="0", a="1", both="2")
     other = runs.run(2, register="another").complete(both="2", b="3")
     third = runs.run(3)
-    found = third.claims.deletion().stored(["theirs", "a", "both", "b", "x"])
-    relying = {each.key: None if who is None else who.run for each, who in found}
+    found = third.deletable("theirs", "a", "both", "b", "x")
+    relying = {each.key: None if who is None else who.run for each, who in found.items()}
     assert relying == {"a": None, "both": other.name}
     assert runs.run(4, register="").claims.deletion() is None
 
@@ -1242,8 +1247,8 @@ def test_pruned_runs_count_by_their_register(runs):
     third = runs.run(3).complete(a="1")
     for run in (first, second, third):
         run.claims.prune()
-    found = {each.key: other for each, other in runs.run(4).claims.deletion().stored("ab")}
-    assert found == {"a": None, "b": Claimant(run="")}
+    found = runs.run(4).deletable("a", "b")
+    assert {each.key: other for each, other in found.items()} == {"a": None, "b": Claimant(run="")}
     fourth = runs.run(4).empty("a")
     assert runs.there().get("a") is None
     fourth.undo()
@@ -1257,11 +1262,11 @@ def test_an_object_that_was_changed_is_not_deleted(runs):
     runs.store.create("a", b"other", "somebody else")
     second = runs.run(2)
     second.ask("a", "b", known={"a": "", "b": ""})
-    found = [each for each, _ in second.claims.deletion().stored("ab")]
+    found = [*second.deletable("a", "b")]
     assert [each.key for each in found] == ["b"]
     runs.store.delete(["b"])
     runs.store.create("b", b"others", "somebody else")
-    assert second.claim.delete(found) == {"b"}
+    assert second.claim.delete(["a", "b"], found) == set()
     assert runs.there() == {"a": "other", "b": "others"}
     assert not any("aside" in name for name in runs.own())
 

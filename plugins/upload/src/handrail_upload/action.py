@@ -34,6 +34,7 @@ class UploadResult(TypedDict, total=False):
         left_out_files: Number of files without which the upload went on, as they changed or could
             not be sent.
         completed_with: How many files that are, for the last line about the run; missing if none.
+        deleted_files: Number of files that were deleted at the target.
         bytes: Size of what was sent.
         seconds: How long that took.
         data_units: Number of new data units.
@@ -52,6 +53,7 @@ class UploadResult(TypedDict, total=False):
     skipped_files: int
     left_out_files: int
     completed_with: str
+    deleted_files: int
     bytes: int
     seconds: float
     data_units: int
@@ -83,8 +85,8 @@ class BaseUploadAction(BaseAction[P]):
 class DefaultUploadAction(BaseUploadAction[UploadParams]):
     """Upload a folder to object storage and register it; what fails is taken back.
 
-    Run again, it sends only what is new. Nothing at the target is ever deleted because it is
-    missing in the source.
+    Run again, it sends only what is new. Only with --delete-missing is something at the target
+    deleted because it is missing in the source.
     """
 
     action_name = "upload"
@@ -145,7 +147,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         ignored = _data(context, "organize_files").get("left") or checked.get("problems")
         if ignored or sent.get("left_out"):
             following["which"] = f"handrail upload files {of_run} --state left-out"
-        words = ("new", "replaced", "unchanged", "skipped", "left_out")
+        words = ("new", "replaced", "unchanged", "skipped", "left_out", "deleted")
         counts = {each: sent.get(each, 0) for each in words}
         counts["left_out"] += checked.get("failed", 0)
         result: UploadResult = {
@@ -155,6 +157,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             "unchanged_files": counts["unchanged"],
             "skipped_files": counts["skipped"],
             "left_out_files": counts["left_out"],
+            "deleted_files": counts["deleted"],
             "bytes": size,
             "seconds": seconds,
             "data_units": units.get("added", 0),

@@ -130,7 +130,7 @@ def hold(context: UploadContext, claim: Claim) -> None:
         StorageError: The storage failed or refused.
     """
     manifest = context.use_manifest()
-    claim.hold(HeldList(partial(manifest.held_lines, *STORED)))
+    claim.hold(HeldList(partial(manifest.held_lines, *STORED, emptied=True)))
     if manifest.count(UNCHANGED):
         others = claim.shared(HeldList(partial(manifest.held_lines, UNCHANGED)))
         context.relies_on({each.name for each in others})

@@ -46,7 +46,7 @@ def _in_one_line() -> Generator[None]:
 class UploadParams(BaseModel):
     """Upload a folder to object storage and register it; what fails is taken back.
 
-    Nothing at the target is ever deleted because it is missing in the source.
+    Only with --delete-missing is something deleted because it is missing in the source.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
@@ -131,6 +131,16 @@ class UploadParams(BaseModel):
         description="Keep what --if-exists overwrite replaces, so that the run can be rolled back: "
         "until it is pruned, or for a time, such as 30d; with --no-keep-replaced, it is discarded",
     )
+    delete_missing: bool = Field(
+        default=False,
+        description="Delete at the target what earlier uploads into this collection have put there "
+        "and the source no longer has; a rollback puts it back",
+    )
+    max_delete: int | str = Field(
+        default="10%",
+        description="With --delete-missing: stop before anything is sent if more would be deleted; "
+        "a number of files, or a share of what the collection has there",
+    )
     compare: Compare = Field(
         default="checksum", description="How to compare a file with an existing object"
     )
@@ -168,7 +178,7 @@ class UploadParams(BaseModel):
         description="Folder for the file lists of runs",
     )
 
-    @field_validator("max_failed_files")
+    @field_validator("max_failed_files", "max_delete")
     @classmethod
     def _number_or_share(cls, most: int | str) -> int | str:
         found = re.fullmatch(r"([0-9]{1,15})(%|\.[0-9]{1,9}%)?", str(most).strip())

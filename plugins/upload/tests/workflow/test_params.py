@@ -36,6 +36,7 @@ METAVARS = {
     "on-invalid": "[fail|skip]",
     "on-changed": "[fail|skip|take]",
     "max-failed-files": "VALUE",
+    "max-delete": "VALUE",
     "if-exists": "[same|skip|overwrite|error]",
     "keep-replaced": "[DURATION]",
     "compare": "[checksum|size]",
@@ -50,6 +51,7 @@ METAVARS = {
 DEFAULTS = {
     "on-changed": "fail",
     "max-failed-files": "0",
+    "max-delete": "10%",
     "on-invalid": "fail",
     "if-exists": "same",
     "keep-replaced": "True",

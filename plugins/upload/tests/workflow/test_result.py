@@ -24,6 +24,7 @@ TYPES = {
     "unchanged_files": int,
     "skipped_files": int,
     "left_out_files": int,
+    "deleted_files": int,
     "bytes": int,
     "seconds": float,
     "data_units": int,

@@ -152,8 +152,7 @@ class Claim:
 
         Such an object counts as one of others.
         """
-        mark = parse_mark(found.mark)
-        return found.mark is not None and (mark is None or mark.epoch != self.epoch)
+        return found.mark is not None and self._is_of_others(found)
 
     def aside(self, key: str) -> str:
         """Return the name under which the run keeps what it replaces under a key."""
@@ -179,33 +178,49 @@ class Claim:
         """Delete an own copy of what was under a key, which is free now."""
         self._store.small_files.remove(self.aside(key).removeprefix(f"{FOLDER}/"))
 
-    def delete(self, found: Sequence[Stored]) -> set[str]:
+    def delete(self, keys: Sequence[str], found: Sequence[Stored]) -> set[str]:
         """Delete objects that are still the ones that were found, once there is a copy of each.
 
+        Args:
+            keys: The keys that the run wants to be empty.
+            found: What is there and may be deleted.
+
         Returns:
-            The keys under which there is nothing, or something else, by somebody else's hand.
+            The keys that the run has emptied, now or before it was killed.
 
         Raises:
             ClaimLostError: The claim is somebody else's.
             StorageError: The storage failed or refused.
         """
         self.touch()
-        store, gone = self._store, set[str]()
-
-        def set_aside(each: Stored) -> None:
-            try:
-                store.set_aside(each.key, self.aside(each.key))
-            except StorageError:
-                if store.stat(each.key) is not None:
-                    raise
-                gone.add(each.key)
-
+        store, emptied = self._store, {each.key for each in found}
         with ThreadPoolExecutor(1 if store.local else AT_A_TIME) as pool:
-            list(pool.map(set_aside, found))
-        store.flush([self.aside(each.key) for each in found])
-        left = gone | store.delete_found([each for each in found if each.key not in gone])
-        store.small_files.remove_all([self.aside(k).removeprefix(f"{FOLDER}/") for k in left])
-        return left
+            emptied.difference_update(*pool.map(self._set_aside, found))
+        store.flush([self.aside(key) for key in emptied])
+        changed = store.delete_found([each for each in found if each.key in emptied])
+        left = [key for key in keys if key not in emptied or key in changed]
+        copies = store.stats([self.aside(key) for key in left])
+        there = store.stats(left)
+        for key in left:
+            copy = copies.get(self.aside(key))
+            if copy is not None and key not in there and not self._is_of_others(copy):
+                emptied.add(key)
+            elif copy is not None:
+                self.drop_stale(key)  # Somebody else writes there: nothing of ours was deleted.
+        return emptied - there.keys()
+
+    def _set_aside(self, found: Stored) -> set[str]:
+        try:
+            self._store.set_aside(found.key, self.aside(found.key))
+        except StorageError:
+            if self._store.stat(found.key) is not None:
+                raise
+            return {found.key}
+        return set()
+
+    def _is_of_others(self, found: Stored) -> bool:
+        mark = parse_mark(found.mark)
+        return mark is None or mark.epoch != self.epoch
 
     def hold(self, held: Iterable[Held] | HeldList) -> None:
         """Declare that all is done: from now on, the run relies on these objects.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from handrail.frozen import replace
@@ -46,28 +46,30 @@ class Deletion:
         yield from (self._ledger.held_of(each) for each in reversed(known.values()))
         yield from (self._ledger.held(each) for each in self._own.kept if each not in known)
 
-    def stored(self, keys: Iterable[str]) -> Iterator[tuple[Stored, Claimant | None]]:
+    def stored(
+        self, keys: Keys
+    ) -> Iterator[tuple[list[str], list[tuple[Stored, Claimant | None]]]]:
         """Yield the objects under some keys that these runs hold and that a run has made.
 
         Returns:
-            Each object with a run of another register that relies on it, too, if there is one.
+            Pages: keys, and the objects among them, each with a run of another register that relies
+            on it, too, if there is one.
 
         Raises:
             StorageError: A list is missing or damaged, or the storage failed or refused.
         """
-        wanted = Keys.of(keys)
         own, others = (
-            Reliance(self._ledger, part, self._run, wanted) for part in (self._own, self._others)
+            Reliance(self._ledger, part, self._run, keys) for part in (self._own, self._others)
         )
-        for rows in wanted.lines.rows():
+        for rows in keys.lines.rows():
             page = [row[0] for row in rows]
-            there = [each for each in self._store.stats(page).values() if self._is_ours(each)]
+            found = self._store.stats([*self._store.glance(page)])  # Most are gone for long.
+            there = list(filter(self._is_ours, found.values()))
             own.turn_to(page)
             others.turn_to(page)
             held = own.surely([(each.key, each.size, each.sha256, each.etag) for each in there])
-            for each in there:
-                if each.key in held:
-                    yield each, others.on(each, partial(self._store.digest, each))
+            mine = [each for each in there if each.key in held]
+            yield page, [(e, others.on(e, partial(self._store.digest, e))) for e in mine]
 
     def _is_ours(self, found: Stored) -> bool:
         mark = parse_mark(found.mark)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
-from handrail_storage import pages
+from handrail_storage import Listed, Stored, pages
+from handrail_storage.claims import NOTHING
 from handrail_upload.listing import Listing
 from handrail_upload.manifest.files_cache import FilesCache
 from handrail_upload.manifest.outcome import OUTCOMES, FileOutcome, selects_of
@@ -248,10 +250,7 @@ class Manifest(FilesCache):
             among: Only these outcomes; see `OUTCOMES`.
             match: Only keys that this glob pattern of SQLite matches.
         """
-        there = {name for (name,) in self._rows("SELECT name FROM sqlite_schema")}
         for select, place in selects_of(among or OUTCOMES):
-            if place == "key" and "deleted" not in there:
-                continue
             fits = "" if match is None else " AND key GLOB ?2"
             page = f"{select} AND {place} > ?1{fits} ORDER BY {place} LIMIT {PAGE}"
             after: int | str = "" if place == "key" else 0
@@ -322,15 +321,19 @@ class Manifest(FilesCache):
     def listing(self, location: str) -> Listing:
         """Return the data units with stored files, to be registered; the same as from `units`.
 
+        And what was deleted.
+
         Args:
             location: URL of the target, without a slash at its end.
         """
         stored = self._complete(self._among(STORED), "listing.")
+        place = f"{_literal(f'{location}/')} || key"
         return Listing(
             path=self.path,
             units=self._listed_units(stored),
-            files=f"SELECT unit, role, name, {_literal(f'{location}/')} || key, key, size,"
+            files=f"SELECT unit, role, name, {place}, key, size,"
             f" coalesce(sha256, ''), etag FROM listing.file WHERE {stored}",
+            removed=f"SELECT {place} FROM listing.deleted" if self.count_deleted() else "",
         )
 
     def incomplete_units(self, roles: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -371,19 +374,72 @@ class Manifest(FilesCache):
             yield [key for (key,) in page]
 
     def wanted_lines(self, *states: str) -> Iterator[str]:
-        """Yield the lines of a `WantedList` of the files in `states`, with unknown digests."""
-        return self._lines("key, NULL", states)
+        """Yield the lines of a `WantedList` of the files in `states`, with unknown digests.
 
-    def held_lines(self, *states: str) -> Iterator[str]:
-        """Yield the lines of a `HeldList` of what is at the target for the files in `states`."""
-        return self._lines("key, size, nullif(sha256, ''), etag", states)
+        And of what is to be deleted.
+        """
+        return self._lines("key, NULL", states, emptied="key, ''")
 
-    def _lines(self, values: str, states: Sequence[str]) -> Iterator[str]:
+    def held_lines(self, *states: str, emptied: bool = False) -> Iterator[str]:
+        """Yield the lines of a `HeldList` of what is at the target for the files in `states`.
+
+        Args:
+            states: The states.
+            emptied: Whether to say of what was deleted that nothing is there.
+        """
+        nothing = f"key, {NOTHING}, NULL, NULL" if emptied else ""
+        return self._lines("key, size, nullif(sha256, ''), etag", states, emptied=nothing)
+
+    def _lines(self, values: str, states: Sequence[str], emptied: str) -> Iterator[str]:
+        more = f" UNION ALL SELECT json_array({emptied}) FROM deleted" if emptied else ""
         rows = self._db.execute(
-            f"SELECT json_array({values}) AS line FROM file WHERE {self._among(states)}"
+            f"SELECT json_array({values}) AS line FROM file WHERE {self._among(states)}{more}"
             " ORDER BY line"
         )
         return map(itemgetter(0), rows)
+
+    # What is deleted at the target
+
+    def lacking(self, keys: Sequence[str]) -> list[str]:
+        """Return those of many keys under which no file was found, and that are not noted yet."""
+        rows = self._db.execute(
+            "SELECT value FROM json_each(?)"
+            " WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.key = value)"
+            " AND NOT EXISTS (SELECT 1 FROM deleted WHERE deleted.key = value)",
+            (json.dumps(keys),),
+        )
+        return [key for (key,) in rows]
+
+    def note_deleted(self, found: Iterable[Listed], instead_of: Sequence[str] | None = ()) -> None:
+        """Note objects to be deleted, instead of what was noted under some keys; None for all."""
+        values = [
+            (e.key, e.size, e.sha256 if isinstance(e, Stored) else None, e.etag) for e in found
+        ]
+        with self._transaction():
+            if instead_of is None:
+                self._db.execute("DELETE FROM deleted")
+            else:
+                forgotten = [(key,) for key in instead_of]
+                self._db.executemany("DELETE FROM deleted WHERE key = ?", forgotten)
+            self._db.executemany("INSERT INTO deleted VALUES (?, ?, ?, ?)", values)
+
+    def deleted_lines(self) -> Iterator[str]:
+        """Yield the lines of a `WantedList` of what is to be deleted, which may be changed."""
+        # They are put in order, so all are read before the first one is yielded.
+        rows = self._db.execute("SELECT json_array(key, '') AS line FROM deleted ORDER BY line")
+        return map(itemgetter(0), rows)
+
+    def deleted(self) -> Iterator[list[tuple[str, int]]]:
+        """Yield the keys and sizes of what is or was deleted, in pages."""
+        find = f"SELECT key, size FROM deleted WHERE key > ? ORDER BY key LIMIT {PAGE}"
+        last = ""
+        while rows := self._db.execute(find, (last,)).fetchall():
+            yield rows
+            last = rows[-1][0]
+
+    def count_deleted(self) -> int:
+        """Return the number of objects that are or were deleted."""
+        return int(self._db.execute("SELECT count(*) FROM deleted").fetchone()[0])
 
 
 def _in(states: Sequence[str]) -> str:

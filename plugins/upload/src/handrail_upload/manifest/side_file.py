@@ -46,6 +46,9 @@ class ListOfFiles(SideFile):
         CREATE TABLE IF NOT EXISTS oddity (
             kind TEXT NOT NULL, name TEXT NOT NULL, why TEXT NOT NULL
         ) STRICT;
+        CREATE TABLE IF NOT EXISTS deleted (
+            key TEXT PRIMARY KEY, size INTEGER NOT NULL, sha256 TEXT, etag TEXT
+        ) STRICT, WITHOUT ROWID;
     """
 
     def _open(self, make: bool) -> None:

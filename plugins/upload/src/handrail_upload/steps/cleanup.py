@@ -44,8 +44,9 @@ class CleanupStep(BaseStep[UploadContext]):
     def preview(self, context: UploadContext) -> str:
         from handrail_storage.claims import preview_of_keeping
 
-        overwrites = context.options.if_exists == "overwrite"
-        return preview_of_keeping(context.options.keep_replaced if overwrites else None)
+        options = context.options
+        replaces = options.if_exists == "overwrite" or options.delete_missing
+        return preview_of_keeping(options.keep_replaced if replaces else None)
 
 
 def _settle(context: UploadContext, recorded: RecordedTransfer) -> Replaced:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_storage import count_text, pages
 from handrail_upload.context import UploadContext
-from handrail_upload.errors import UploadError
+from handrail_upload.errors import SourceError, UploadError
 from handrail_upload.names import readable
 
 if TYPE_CHECKING:
@@ -72,6 +72,12 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         manifest.clear()
         manifest.describe(searched=time.time_ns())
         discovery = self.discovery or FolderDiscovery()
+        if context.options.delete_missing and not isinstance(discovery, FolderDiscovery):
+            raise SourceError(
+                "this upload finds its files in another way than in a folder, so nothing tells what"
+                " the source no longer has",
+                ways_out=("leave --delete-missing out",),
+            )
         rows = discovery.find(search_of(context))
         found = _placed(rows, context.specification, manifest)
         if context.options.limit is not None:

@@ -59,6 +59,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
 
     def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
         from handrail_upload.claiming import hold, holding_of
+        from handrail_upload.deletion import delete_missing
         from handrail_upload.manifest import ARRIVED, CLAIMED, NEW, REPLACE
         from handrail_upload.manifest.views import files_in
         from handrail_upload.recorded import read_transfer
@@ -69,7 +70,9 @@ class UploadFilesStep(BaseStep[UploadContext]):
         earlier = read_transfer(data, context.site)
         earlier.notes.check()
         manifest = context.use_manifest()
-        if not manifest.count(*CLAIMED):
+        if context.options.delete_missing and not earlier.claim:
+            _find_missing(context)
+        if not manifest.count(*CLAIMED) and not manifest.count_deleted():
             context.uploaded_files = files_in(manifest, *ARRIVED)
             return _result(manifest, 0, 0, 0.0)
         claim = self._claim(context, earlier)
@@ -93,6 +96,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         before, _ = manifest.totals(*ARRIVED)
         _, size = manifest.totals(NEW, REPLACE)
         transfer.send()
+        delete_missing(context, claim)
         manifest.keep()
         hold(context, claim)
         context.use_files_cache()
@@ -191,6 +195,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
             raise _conflict(transfer, conflicts[0], len(conflicts))
         count, size = manifest.totals(NEW, REPLACE)
         yield f"{count_text(count, 'file')} to send, {size_text(size)}"
+        if context.options.delete_missing:
+            yield from _would_delete(context)
         yield from _obstacle(context)
 
 
@@ -211,6 +217,24 @@ def _take_rows_back(context: UploadContext, recorded: RecordedTransfer, result: 
         for each in catalogues:
             take_rows_back(each, undoing, context.set_status)
         notes.check()
+
+
+def _find_missing(context: UploadContext) -> None:
+    """Note what to delete, and tell what stays."""
+    from handrail_upload.deletion import find_missing, staying_lines
+
+    for line in staying_lines(find_missing(context)):
+        context.log("stays", {"summary": line})
+
+
+def _would_delete(context: UploadContext) -> Iterator[str]:
+    from handrail_upload.deletion import find_missing, staying_lines
+
+    staying, manifest = find_missing(context, touches=False), context.use_manifest()
+    for page in manifest.deleted():
+        yield from (f"{'delete':9}  {key}  {size_text(size)}" for key, size in page)
+    yield f"{manifest.count_deleted():,} to delete"
+    yield from staying_lines(staying)
 
 
 def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
@@ -326,6 +350,7 @@ def _result(manifest: Manifest, before: int, size: int, took: float) -> StepResu
     outcomes = {"new": SENT, "replaced": REPLACED, "unchanged": UNCHANGED, "skipped": SKIPPED}
     outcomes["left_out"] = LEFT_OUT
     counts = {word: manifest.count(state) for word, state in outcomes.items()}
+    counts["deleted"] = manifest.count_deleted()
     rate = f" ({size_text(size / took)}/s)" if took > 0 and size else ""
     had = f", {before:,} had arrived before" if before else ""
     summary = f"{outcome_text(counts)}{had} · {size_text(size)}{rate}"

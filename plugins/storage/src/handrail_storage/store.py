@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,12 +160,25 @@ class Store(ABC):
             StorageError: The storage failed or refused.
         """
 
-    @abstractmethod
     def blocks(self, key: str) -> Iterator[bytes]:
         """Yield the content of an object, a few MiB at a time.
 
         Raises:
             StorageError: The object does not exist, or cannot be read.
+        """
+        with self.opened(key) as found:
+            if found is None:
+                raise self.caller.error(f"{key}: it is not there (at {self.url})")
+            yield from found[1]
+
+    @abstractmethod
+    def opened(self, key: str) -> AbstractContextManager[tuple[Stored, Iterator[bytes]] | None]:
+        """Open an object to read it once: what it is, and its content, a few MiB at a time.
+
+        It yields None if the object does not exist.
+
+        Raises:
+            StorageError: The storage failed or refused.
         """
 
     @abstractmethod

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from handrail_storage.backend.disk import FOLDER, identity_of, make_folders, sha256_of
 from handrail_storage.backend.folders import LocalFolders
@@ -193,7 +194,8 @@ class LocalStore(LocalFolders):
             for folder, below, names in walk:
                 if FOLDER in below and Path(folder) == self.root:
                     below.remove(FOLDER)
-                for name in names:
+                below.sort()
+                for name in sorted(names):
                     path = os.path.join(folder, name)
                     key = os.path.relpath(path, self.root).replace(os.sep, "/")
                     found = None if OURS in name else self._listed(key)
@@ -207,9 +209,23 @@ class LocalStore(LocalFolders):
             return Listed(key=key, size=size, etag=None, identity=identity_of(found))
         return None
 
-    def blocks(self, key: str) -> Iterator[bytes]:
-        """Read the file."""
-        with self._converting_errors(key), open(self._path(key), "rb") as file:
+    @contextmanager
+    def opened(self, key: str) -> Generator[tuple[Stored, Iterator[bytes]] | None]:
+        """Open the file."""
+        path = self._path(key)
+        with self._converting_errors(key):
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            except GONE:
+                fd = -1
+        if fd < 0:
+            yield None
+            return
+        with os.fdopen(fd, "rb") as file:
+            yield self._described(key, path, os.fstat(fd)), self._blocks(key, file)
+
+    def _blocks(self, key: str, file: BinaryIO) -> Iterator[bytes]:
+        with self._converting_errors(key):
             yield from iter(lambda: file.read(_BLOCK), b"")
 
     def read(self, key: str) -> bytes | None:

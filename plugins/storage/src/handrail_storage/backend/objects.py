@@ -7,11 +7,12 @@ deletes an object only while it has that mark.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import obstore
 
@@ -34,6 +35,9 @@ from handrail_storage.errors import TakenError
 from handrail_storage.places import Place
 from handrail_storage.store import Store
 from handrail_storage.stored import Capabilities, Listed, Stored
+
+if TYPE_CHECKING:
+    from obstore import GetResult
 
 MEMORY_LAG = 0.0  # Objects in this process are visible at once.
 
@@ -119,11 +123,19 @@ class ObjectStore(Store):
         found, rest = from_listing(self.requests, sorted(keys))
         return {**found, **self.stats(rest)}
 
-    def blocks(self, key: str) -> Iterator[bytes]:
-        """Yield the content as it arrives."""
+    @contextmanager
+    def opened(self, key: str) -> Generator[tuple[Stored, Iterator[bytes]] | None]:
+        """Ask for the object; what it is comes with the first of its content."""
         with self.requests.patiently(key):
-            answer = obstore.get(self.requests.patient, self.requests.path(key))
-            for block in answer.stream(_BLOCK):
+            answer = self.requests.get(key, self.requests.patient)
+        if answer is None:
+            yield None
+        else:
+            yield self.requests.described(key, answer), self._arriving(key, answer)
+
+    def _arriving(self, key: str, answer: GetResult) -> Iterator[bytes]:
+        with self.requests.patiently(key):
+            for block in answer.stream(_MIB):  # Many may be read at a time.
                 yield bytes(block)
 
     def read(self, key: str) -> bytes | None:

@@ -183,8 +183,10 @@ class Requests:
     def ask(self, key: str, client: ObjectStore | None = None) -> Stored | None:
         """Ask once for the metadata of one object."""
         answer = self.get(key, client, head=True)
-        if answer is None:
-            return None
+        return None if answer is None else self.described(key, answer)
+
+    def described(self, key: str, answer: GetResult) -> Stored:
+        """Return the object of an answer."""
         meta, attributes = answer.meta, answer.attributes
         part_size = attributes.get(self.spelled(PART_SIZE), "")
         return Stored(

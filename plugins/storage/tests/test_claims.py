@@ -878,7 +878,7 @@ def test_an_object_of_others_that_appears_during_the_undo_is_left(runs, monkeypa
     store = undoing._store
     delete_found = store.delete_found
 
-    def replaced_before(found):
+    def replaced_before(found, progress=None):
         monkeypatch.undo()
         there = runs.store.stat("a")
         runs.store.replace("a", b"theirs", "somebody else", there)

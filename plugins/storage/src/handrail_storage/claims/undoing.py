@@ -110,6 +110,7 @@ class Undoing:
         self._keys = keys
         self._listing = listing
         self._refused: list[StorageError] = []
+        self._tell: Callable[[int], None] | None = None
 
     @property
     def claimant(self) -> Claimant:
@@ -193,13 +194,21 @@ class Undoing:
         done, survey = ClaimUndone(), self._survey(made)
         waits = late and self._store.lag > 0
         absent: dict[int, array[int]] = {}  # Of each page their places: there may be millions.
-        count = 0
+        count = told = 0
+
+        def tell(more: int) -> None:
+            nonlocal told
+            told = min(told + more, count + len(page))  # Some are looked at again.
+            progress(told, max(told, len(self._keys)))
+
+        self._tell = tell
         for number, page in enumerate(survey.goals()):
             left = self._undo_as_far_as_allowed(page, survey, done)
             if left and waits:
                 absent[number] = array("H", [n for n, (key, _) in enumerate(page) if key in left])
+            tell(len(page))
             count += len(page)
-            progress(count, max(count, len(self._keys)))
+        self._tell = None
         refused = first_of(self._refused)
         if refused is not None:
             raise refused
@@ -257,7 +266,7 @@ class Undoing:
     def _act(self, verdicts: Sequence[Verdict]) -> set[str]:
         """Delete and restore; return the keys under which something else is by now."""
         deleted = [each.found for each in verdicts if each.act == "delete"]
-        changed = self._store.delete_found(deleted) if deleted else set[str]()
+        changed = self._store.delete_found(deleted, self._tell) if deleted else set[str]()
         restored = [each for each in verdicts if each.act == "restore"]
         with ThreadPoolExecutor(1 if self._store.local else AT_A_TIME) as pool:
             return changed.union(*pool.map(self._restore, restored))

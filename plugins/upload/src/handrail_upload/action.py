@@ -123,6 +123,9 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             yield from missing("folder", "source", source)
         for role, folder in roles.items():
             yield from missing("folder", f"sources.{role}", folder)
+        if source is not None and not given.get("allow_nothing") and _is_empty(source):
+            why = "is empty; check that its disk is mounted, or give --allow-nothing"
+            yield "source", f"the folder {source} {why}"
         # How the metadata file is read, and from where, is a matter of the strategy.
         for name in ("specification", "files_from"):
             path = given.get(name)
@@ -172,6 +175,16 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         if context.manifest_path and units:
             result["next"] = following
         return result
+
+
+def _is_empty(folder: "Path") -> bool:
+    import os
+
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError:  # It is told as missing.
+        return False
 
 
 def _folder_option(context: "UploadContext") -> str:

@@ -6,7 +6,9 @@ import os
 import stat
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from math import inf
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -19,6 +21,8 @@ from handrail_upload.patterns import Patterns
 
 _READ_BY_ALL = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _KIND_AND_READ, _PLAIN = 0o170000 | _READ_BY_ALL, stat.S_IFREG | _READ_BY_ALL
+_CHUNK = 1 << 20  # Bytes of a list of files that are read at a time; more than any path has.
+_OWN = "uploads use it themselves"
 _MOST = (1 << 63) - 1  # The largest integer of SQLite; some file systems have larger inodes.
 
 
@@ -30,16 +34,22 @@ class Search:
         sources: The folders: one for each role, or a single one under the role "".
         include: Only files that match one of these .gitignore patterns; all when empty.
         exclude: No files that match these.
-        names: Only these paths below the source; None for all.
+        names: Only these paths below the source, read once; None for all.
         hidden: Whether names that begin with a dot count.
+        follow_links: Whether links are followed to folders, and out of the sources.
+        sizes: Only files of at least, and at most, these numbers of bytes.
+        times: Only files that were last changed between these, in nanoseconds since the epoch.
         avoid: Real paths of files and folders that are no part of the source.
     """
 
     sources: Mapping[str, Path]
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    names: tuple[str, ...] | None = None
+    names: Iterable[str] | None = None
     hidden: bool = False
+    follow_links: bool = False
+    sizes: tuple[float, float] = (0, inf)
+    times: tuple[float, float] = (-inf, inf)
     avoid: frozenset[str] = frozenset()
 
 
@@ -73,7 +83,8 @@ class LeftAlone:
     """A file or folder of the source that is not uploaded.
 
     Attributes:
-        kind: `hidden`, `link`, `special`, `vanished`, or `unreadable`, which is a problem.
+        kind: `hidden`, `link`, `special`, `vanished`, `outside` of the sizes and times, `own` for
+            what uploads themselves use, or `unreadable`, which is a problem.
         name: Path below its source.
         why: The reason.
     """
@@ -96,19 +107,19 @@ class Discovery(Protocol):
 
 
 class FolderDiscovery:
-    """Walks folders. Links are followed only to files inside the sources, never to folders."""
+    """Walks folders. By default, links are followed only to files inside the sources."""
 
     def find(self, search: Search) -> Iterator[Found | LeftAlone]:
         """Yield the files, folder by folder, by name."""
         walk = _Walk(search)
-        for role, source in search.sources.items():
-            # The real path, so that paths to avoid are recognized through links too.
-            folder = os.path.realpath(source)
-            if search.names is None:
-                yield from walk.folder(role, folder, "")
-                continue
-            names = dict.fromkeys(os.path.normpath(name) for name in search.names)
-            for name in names:
+        # The real paths, so that paths to avoid are recognized through links too.
+        sources = {role: os.path.realpath(source) for role, source in search.sources.items()}
+        if search.names is None:
+            for role, folder in sources.items():
+                yield from walk.folder(role, folder)
+            return
+        for name in map(os.path.normpath, search.names):
+            for role, folder in sources.items():
                 yield from walk.listed(role, folder, name)
 
 
@@ -117,14 +128,17 @@ class _Walk:
         self.search = search
         self.include = Patterns(search.include) if search.include else None
         self.exclude = Patterns(search.exclude) if search.exclude else None
+        self.sizes, self.times = search.sizes, search.times
         self.roots = tuple(os.path.realpath(each) for each in search.sources.values())
 
-    def folder(self, role: str, path: str, below: str) -> Iterator[Found | LeftAlone]:
+    def folder(self, role: str, path: str) -> Iterator[Found | LeftAlone]:
         """Walk one folder, and those in it, without recursion: folders may be deeply nested."""
-        waiting = [(path, below)]
+        # Each with the folders of the links that lead there.
+        waiting: list[tuple[str, str, tuple[str, ...]]] = [(path, "", ())]
         avoid, takes_all = self.search.avoid, self.include is None and self.exclude is None
+        follows = self.search.follow_links
         while waiting:
-            path, below = waiting.pop()
+            path, below, links = waiting.pop()
             try:
                 with os.scandir(path) as found:
                     entries = sorted(found, key=attrgetter("name"))
@@ -133,16 +147,18 @@ class _Walk:
                     raise _no_source(path, error) from error
                 yield _not_looked_at(below, error)
                 continue
-            folders: list[tuple[str, str]] = []
+            folders: list[tuple[str, str, tuple[str, ...]]] = []
             for entry in entries:
                 bare = entry.name
                 name = f"{below}{bare if bare.isprintable() else readable(bare)}"
-                if entry.is_dir(follow_symlinks=False):
-                    told = self._leave_folder(entry.path, name, bare)
+                if entry.is_dir(follow_symlinks=False) or (follows and os.path.isdir(entry.path)):
+                    inner, through = entry.path, links
+                    if follows and entry.is_symlink():
+                        inner, through = os.path.realpath(inner), (*links, path)
+                    told = self._leave_folder(inner, name, bare, through)
                     if told is None:
-                        folders.append((entry.path, f"{name}/"))
-                    elif told:
-                        yield told[0]
+                        folders.append((inner, f"{name}/", through))
+                    yield from told or ()
                 elif bare[0] == "." and not self._is_wanted_with_dot(bare):
                     yield from self._hidden(name)
                 elif entry.path not in avoid and (takes_all or self._matches(name)):
@@ -157,9 +173,12 @@ class _Walk:
                 f"{told} is in the list of files, and lies outside of {folder}",
                 ways_out=("list paths below the source only",),
             )
+        if not self._matches(told):
+            return
         places = (name, *_folders_above(name))
         avoided = any(os.path.join(folder, each) in self.search.avoid for each in places)
-        if avoided or FOLDER in name.split("/") or not self._matches(told):
+        if avoided or FOLDER in name.split("/"):
+            yield LeftAlone(kind="own", name=told, why=_OWN)
             return
         found: Found | LeftAlone
         if not os.path.lexists(path):
@@ -169,17 +188,25 @@ class _Walk:
         else:
             is_link = os.path.realpath(path) != path
             found = self._file(role, Path(path), path, told, is_link)
-        yield replace(found, kind="unreadable") if isinstance(found, LeftAlone) else found
+        if isinstance(found, LeftAlone) and found.kind != "outside":
+            found = replace(found, kind="unreadable")
+        yield found
 
-    def _leave_folder(self, path: str, name: str, bare: str) -> list[LeftAlone] | None:
+    def _leave_folder(
+        self, path: str, name: str, bare: str, links: tuple[str, ...]
+    ) -> list[LeftAlone] | None:
         """Return None for a folder to walk, otherwise the entries for ignoring it."""
         if bare == FOLDER:  # The source, or a folder in it, was a target itself.
-            return []
+            return [LeftAlone(kind="own", name=f"{name}/", why=_OWN)]
         if bare.startswith(".") and not self.search.hidden:
             return self._hidden(f"{name}/")
         if self.exclude is not None and self.exclude.fit(name, is_folder=True):
             return []
-        return [] if path in self.search.avoid else None
+        if path in self.search.avoid:
+            return [LeftAlone(kind="own", name=f"{name}/", why=_OWN)]
+        if any(_is_within(each, path) for each in links):
+            return [LeftAlone(kind="link", name=name, why="it leads to a folder that it is in")]
+        return None
 
     def _hidden(self, name: str) -> list[LeftAlone]:
         if self.search.hidden:
@@ -201,12 +228,18 @@ class _Walk:
             real = os.path.realpath(path)
             if not os.path.exists(real):
                 return LeftAlone(kind="link", name=name, why="it leads nowhere")
-            if not any(real.startswith(f"{root.rstrip('/')}/") for root in self.roots):
+            follow = self.search.follow_links
+            if not follow and not any(_is_within(real, root) for root in self.roots):
                 return LeftAlone(kind="link", name=name, why="it leads out of the source")
         try:
             found = file.stat()
         except OSError as error:
             return _not_looked_at(name, error)
+        if not (
+            self.sizes[0] <= found.st_size <= self.sizes[1]
+            and self.times[0] <= found.st_mtime_ns <= self.times[1]
+        ):
+            return LeftAlone(kind="outside", name=name, why="its size or age is not asked for")
         # Nearly all are regular files that can be read by all.
         if found.st_mode & _KIND_AND_READ != _PLAIN:
             if stat.S_ISDIR(found.st_mode):
@@ -220,8 +253,8 @@ class _Walk:
         return Found(path, name, role, size, mtime, dev, ino, ctime)
 
 
-def read_names(path: Path) -> tuple[str, ...]:
-    """Return the paths in a list of files: one a line, or separated by NUL if there are any.
+def read_names(path: Path) -> Iterator[str]:
+    """Yield the paths in a list of files while it is read: one a line, or separated by NUL.
 
     Args:
         path: The list; `-` is standard input.
@@ -230,12 +263,24 @@ def read_names(path: Path) -> tuple[str, ...]:
         SourceError: The list cannot be read.
     """
     try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+            chunk = file.read(_CHUNK).removeprefix(BOM_UTF8)
+            end, rest = b"\0" if b"\0" in chunk else b"\n", b""
+            while chunk:
+                *parts, rest = (rest + chunk).split(end)
+                yield from _names_in(parts)
+                chunk = file.read(_CHUNK)
+            yield from _names_in([rest])
     except OSError as error:
         raise SourceError(f"the list of files {path} cannot be read: {error.strerror}") from error
-    content = content.removeprefix(BOM_UTF8)
-    parts = content.split(b"\0") if b"\0" in content else content.splitlines()
-    return tuple(dict.fromkeys(os.fsdecode(part) for part in parts if part.strip()))
+
+
+def _names_in(parts: Iterable[bytes]) -> Iterator[str]:
+    return (os.fsdecode(part.removesuffix(b"\r")) for part in parts if part.strip())
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _folders_above(name: str) -> Iterator[str]:

@@ -101,6 +101,23 @@ class UploadParams(BaseModel):
         "NUL); - for standard input",
     )
     hidden: bool = Field(default=False, description="Include files whose names begin with a dot")
+    follow_links: bool = Field(
+        default=False,
+        description="Follow symbolic links to folders, and out of the source; by default, only "
+        "those to files inside it",
+    )
+    min_size: Size | None = Field(
+        default=None, description="Include only files of at least this size, such as 100kB"
+    )
+    max_size: Size | None = Field(
+        default=None, description="Include only files of at most this size, such as 1GiB"
+    )
+    min_age: Duration | None = Field(
+        default=None, description="Include only files last changed before this time, such as 30s"
+    )
+    max_age: Duration | None = Field(
+        default=None, description="Include only files last changed within this time, such as 7d"
+    )
     limit: int | None = Field(
         default=None,
         ge=1,
@@ -121,6 +138,9 @@ class UploadParams(BaseModel):
         "the storage refuses; by default, the first one stops the upload",
     )
     allow_empty: bool = Field(default=False, description="Whether an empty file is valid")
+    allow_nothing: bool = Field(
+        default=False, description="Whether an upload without any file is no error"
+    )
     if_exists: IfExists = Field(
         default="same",
         description="If an object exists: accept an equal one, accept any, replace a different "
@@ -257,6 +277,18 @@ class UploadParams(BaseModel):
     def _one_comparison(self) -> Self:
         if self.checksum and self.compare == "size":
             raise ValueError("--checksum reads all files, --compare size none: give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        for name, (least, most) in {
+            "size": (self.min_size, self.max_size),
+            "age": (self.min_age, self.max_age),
+        }.items():
+            if least is not None and most is not None and least > most:
+                raise ValueError(f"--min-{name} is above --max-{name}, so that no file fits")
+        if self.metadata_key is not None and self.metadata_file is None:
+            raise ValueError("--metadata-key needs --metadata FILE")
         return self
 
     @model_validator(mode="after")

@@ -142,7 +142,10 @@ def test_what_belongs_to_a_target_is_no_file(
     assert names(names=("a", ".handrail-target/claims/epoch", "b/.handrail-target/lists/x")) == [
         "a"
     ]
-    assert left(hidden=True) == {}
+    assert left().items() > left(hidden=True).items()
+    assert left(hidden=True) == dict.fromkeys(
+        (".handrail-target/", "b/.handrail-target/"), "own: uploads use it themselves"
+    )
 
 
 def test_links(
@@ -179,6 +182,69 @@ def test_links(
         "src-too": "link: it leads out of the source",
         "root": "link: it leads out of the source",
     }
+
+
+def test_links_are_followed(
+    write: Callable[..., Path],
+    here: Path,
+    names: Callable[..., list[str]],
+    left: Callable[..., Any],
+) -> None:
+    """If asked for, also to folders and out of the source; a hidden folder stays hidden."""
+    source = write("a sub/b")
+    write("c deep/d .hidden/e", "other")
+    links = {"out": "../other", "file": "../other/c", "again": "sub", "broken": "x", "me": "me"}
+    for name, to in {**links, ".dot": "../other", "kept": "../kept"}.items():
+        (source / name).symlink_to(to)
+    (here / "kept").mkdir()
+    found = names(follow_links=True, avoid=frozenset({str(here / "kept")}))
+    assert found == ["a", "file", "again/b", "out/c", "out/deep/d", "sub/b"]
+    assert left(follow_links=True) == {
+        ".dot/": "hidden: its name begins with a dot",
+        "broken": "link: it leads nowhere",
+        "me": "link: it leads nowhere",
+        "out/.hidden/": "hidden: its name begins with a dot",
+    }
+    assert names(follow_links=True, names=("out/c", "again/b")) == ["out/c", "again/b"]
+
+
+def test_links_in_a_circle_are_told(
+    write: Callable[..., Path], names: Callable[..., list[str]], left: Callable[..., Any]
+) -> None:
+    """A link to a folder above it, by whatever way, is no end of folders."""
+    source, other = write("a sub/b"), write("c deep/d", "other")
+    for link, to in {
+        source / "self": ".",
+        source / "sub/up": "..",
+        source / "root": "/",
+        source / "out": "../other",
+        other / "deep/back": "../../src",
+        other / "deep/sub": "../../src/sub",
+    }.items():
+        link.symlink_to(to)
+    assert names(follow_links=True) == [
+        *("a", "out/c", "out/deep/d", "out/deep/sub/b", "sub/b"),
+    ]
+    assert set(left(follow_links=True).values()) == {"link: it leads to a folder that it is in"}
+    assert set(left(follow_links=True)) == {
+        *("self", "sub/up", "root", "out/deep/back", "out/deep/sub/up"),
+    }
+
+
+def test_sizes_and_times(
+    write: Callable[..., Path], names: Callable[..., list[str]], left: Callable[..., Any]
+) -> None:
+    """Limits of size and time are part of what is asked for; a list of names does not lift them."""
+    source = write({f"{size}": "x" * size for size in range(5)})
+    for size in range(5):
+        os.utime(source / f"{size}", ns=(0, 1000 + size))
+    assert names(sizes=(1, 3)) == ["1", "2", "3"]
+    assert names(times=(1002, 1003)) == ["2", "3"]
+    assert names(sizes=(0, 2), times=(1002, 1009)) == ["2"]
+    assert names(sizes=(0, 2), include=("[12]",), exclude=("1",)) == ["2"]
+    assert names(sizes=(2, 2), names=("1", "2")) == ["2"]
+    assert left(sizes=(1, 9)) == {"0": "outside: its size or age is not asked for"}
+    assert left(sizes=(1, 9), names=("0",)) == left(sizes=(1, 9))
 
 
 def test_links_between_sources(write: Callable[..., Path], find: Callable[..., Any]) -> None:
@@ -279,7 +345,7 @@ def test_deep_folders(here: Path, names: Callable[..., list[str]]) -> None:
 
 
 def test_avoided(write: Callable[..., Path], names: Callable[..., list[str]]) -> None:
-    """What is to be avoided is left out without a word, by its real path."""
+    """What is to be avoided is left out, by its real path."""
     source = write("a b out/c out/d/e outer/f")
     avoid = frozenset({str(source / "b"), str(source / "out")})
     assert names(avoid=avoid) == ["a", "outer/f"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from handrail import ParamsError, StepFailedError
+from handrail_upload.errors import SourceError
 
 SPEC = """
 name = "scenes"
@@ -236,16 +238,31 @@ def test_limit_of_many(
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
-    [({}, "the source has none"), ({"include": ["*.jpg"]}, "nothing fits what was asked for")],
+    ("files", "options", "why"),
+    [
+        (".a", {}, "the source has no files (0 files in 0 units, 1 hidden file ignored)"),
+        ("a", {"include": ["*.jpg"]}, "no file fits --include (0 files in 0 units)"),
+        ("a", {"max_size": "0B"}, "no file fits --max-size"),
+        ("a", {"min_size": 2, "max_age": "1d"}, "no file fits --min-size, --max-age"),
+    ],
 )
 def test_no_files(
-    write: Callable[..., Path], upload: Callable[..., Any], seen: Any, options: Any, why: str
+    write: Callable[..., Path],
+    here: Path,
+    upload: Callable[..., Any],
+    files: str,
+    options: Any,
+    why: str,
 ) -> None:
-    """That there is nothing to upload is told, with the reason."""
-    write("a" if options else "")
-    upload(**options)
-    assert seen.data("organize_files")["summary"] == f"0 files in 0 units: {why}"
+    """An upload of nothing is refused with the reason, and leaves nothing, unless it is allowed."""
+    write(files)
+    with pytest.raises(StepFailedError, match=re.escape(why)) as caught:
+        upload(**options)
+    error = caught.value.__cause__
+    assert isinstance(error, SourceError)
+    assert error.ways_out[-1].endswith("--allow-nothing")
+    assert [each.name for each in here.iterdir()] == ["src"]
+    assert upload(**options, allow_nothing=True)["success"]
 
 
 def test_metadata_of_no_file(
@@ -263,9 +280,11 @@ def test_metadata_of_no_file(
 def test_nothing_to_upload(
     write: Callable[..., Path], upload: Callable[..., Any], stored: Callable[..., list[str]]
 ) -> None:
-    """An empty source is a success, and nothing is stored."""
+    """An empty source is a mistake, such as a disk that is not mounted, unless it is allowed."""
     write("")
-    result = upload()
+    with pytest.raises(ParamsError, match=r"the folder src is empty; check .*allow-nothing"):
+        upload()
+    result = upload(allow_nothing=True)
     assert (result["success"], result["uploaded_files"], result["data_units"]) == (True, 0, 0)
     assert result["summary"] == "uploaded 0 new to out · 0 B · 0 units in src.db"
     assert stored() == []

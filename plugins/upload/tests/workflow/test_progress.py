@@ -30,7 +30,7 @@ def check(told: list[tuple[float, float, str | None]]) -> dict[str | None, tuple
     ("files", "params", "ended"),
     [
         ({"a": "aaa", "b": "b"}, {}, {"files": (2, 2), "bytes": (4, 4), "units": (2, 2)}),
-        ({}, {}, {}),
+        ({}, {"allow_nothing": True}, {}),
         ({"a": "", "b": ""}, {"allow_empty": True}, {"files": (2, 2), "units": (2, 2)}),
         # What is not valid is no part of it.
         (

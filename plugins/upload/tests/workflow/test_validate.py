@@ -131,8 +131,9 @@ def test_empty_files(
         assert upload(allow_empty=True)["uploaded_files"] == 2
         assert stored() == ["empty", "full"]
     else:
-        with pytest.raises(StepFailedError, match="1 file cannot be uploaded: empty: is empty"):
+        with pytest.raises(StepFailedError, match="uploaded: empty: is empty") as caught:
             upload()
+        assert "--allow-empty" in caught.value.__cause__.ways_out[-1]
 
 
 def test_allowed_empty_and_too_small(

@@ -82,18 +82,21 @@ class Manifest(FilesCache):
         with self._changing():
             for page in pages(files, PAGE):
                 found = self._insert(_INSERT_IN_STATE, list(map(_row, page)))
-                clashes += ((page[place], name) for place, name in found)
+                clashes += ((page[place], name) for place, name, _ in found)
         return clashes
 
-    def add_found(self, rows: Sequence[FoundRow]) -> list[tuple[FoundRow, str]]:
-        """Add files in the state `found`; see `add`."""
+    def add_found(self, rows: Sequence[FoundRow]) -> list[tuple[FoundRow, str, bytes]]:
+        """Add files in the state `found`; see `add`. The other file comes with its path, too."""
         with self._changing():
-            return [(rows[place], name) for place, name in self._insert(_INSERT_FOUND, rows)]
+            clashes = self._insert(_INSERT_FOUND, rows)
+            return [(rows[place], name, path) for place, name, path in clashes]
 
-    def _insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> Iterable[tuple[int, str]]:
-        """Insert rows; return the places of those that clash, each with the name of the other."""
+    def _insert(
+        self, statement: str, rows: Sequence[tuple[Any, ...]]
+    ) -> Iterable[tuple[int, str, bytes]]:
+        """Insert rows; return the places of those that clash, with name and path of the other."""
         self._db.execute("SAVEPOINT page")
-        clashes: list[tuple[int, str]] = []
+        clashes: list[tuple[int, str, bytes]] = []
         if self._db.executemany(statement, rows).rowcount < len(rows):
             # That is rare; which of them clash, only single ones tell.
             self._db.execute("ROLLBACK TO page")
@@ -103,15 +106,15 @@ class Manifest(FilesCache):
 
     def _insert_singly(
         self, statement: str, rows: Sequence[tuple[Any, ...]]
-    ) -> Iterator[tuple[int, str]]:
+    ) -> Iterator[tuple[int, str, bytes]]:
         for place, row in enumerate(rows):
             if not self._db.execute(statement, row).rowcount:
                 _, _, key, unit, role, *_ = row
-                (name,) = self._db.execute(
-                    "SELECT name FROM file WHERE key = ? OR (unit = ? AND role = ?)",
+                name, path = self._db.execute(
+                    "SELECT name, path FROM file WHERE key = ? OR (unit = ? AND role = ?)",
                     (key, unit, role),
                 ).fetchone()
-                yield place, str(name)
+                yield place, name, path
 
     def update(self, files: Iterable[SourceFile]) -> None:
         """Update files in the manifest: everything but name, key, unit and role.

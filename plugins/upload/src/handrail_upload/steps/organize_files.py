@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_storage import count_text, pages
@@ -18,6 +19,7 @@ from handrail_upload.names import readable
 if TYPE_CHECKING:
     from handrail_upload.discovery import Discovery, Found, LeftAlone, Search
     from handrail_upload.manifest import FoundRow, Manifest
+    from handrail_upload.params import UploadParams
     from handrail_upload.specification import Specification
 
 
@@ -28,7 +30,10 @@ _WORDS = {
     "link": "link",
     "special": "special file",
     "vanished": "vanished file",
+    "own": "Handrail folder",
+    "outside": "outside of size or age",
 }
+_FILTERS = ("include", "exclude", "files_from", "min_size", "max_size", "min_age", "max_age")
 
 
 class OrganizeFilesStep(BaseStep[UploadContext]):
@@ -70,7 +75,8 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
 
         manifest = context.use_manifest()
         manifest.clear()
-        manifest.describe(searched=time.time_ns())
+        searched = time.time_ns()
+        manifest.describe(searched=searched)
         discovery = self.discovery or FolderDiscovery()
         if context.options.delete_missing and not isinstance(discovery, FolderDiscovery):
             raise SourceError(
@@ -78,25 +84,36 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
                 " the source no longer has",
                 ways_out=("leave --delete-missing out",),
             )
-        rows = discovery.find(search_of(context))
+        rows = discovery.find(search_of(context, searched))
         found = _placed(rows, context.specification, manifest)
         if context.options.limit is not None:
             found = _of_first_units(found, context.options.limit)
         for files in pages(found, _PAGE):
-            for (_, name, _, unit, *_), other in manifest.add_found(files):
+            for (path, name, _, unit, *_), other, there in manifest.add_found(files):
+                if there == path:  # A list of files may name it twice.
+                    continue
+                if other == name:  # As text; the names of files are bytes.
+                    name, other = (repr(os.fsdecode(each)) for each in (path, there))
                 manifest.note("clash", name, f"{other} has its place in unit {unit}")
         manifest.keep()
         context.organized_files = files_in(manifest)
         options = context.options
-        chosen = bool(options.include or options.exclude or options.files_from)
-        result = _result(manifest, chosen=chosen)
+        result = _result(manifest)
+        told_later = result.data["left"].keys() - _WORDS.keys()  # By validate_files.
+        if not (result.data["files"] or options.allow_nothing or told_later):
+            raise _nothing(options, result.data)
         if options.metadata_file is not None:
             result.data.update(_tell_unmatched(context, manifest))
         return result
 
 
-def search_of(context: UploadContext) -> Search:
-    """Return the search for the sources, without files that this upload itself uses."""
+def search_of(context: UploadContext, now: int) -> Search:
+    """Return the search for the sources, without files that this upload itself uses.
+
+    Args:
+        context: The context of the run.
+        now: The moment, in nanoseconds since the epoch, at which files have their age.
+    """
     from handrail_upload.catalogue.address import SqliteAddress, parse
     from handrail_upload.discovery import Search, read_names
     from handrail_upload.steps.initialize import sources_of
@@ -119,6 +136,12 @@ def search_of(context: UploadContext) -> Search:
         exclude=tuple(options.exclude),
         names=None if options.files_from is None else read_names(options.files_from),
         hidden=options.hidden,
+        follow_links=options.follow_links,
+        sizes=(options.min_size or 0, inf if options.max_size is None else options.max_size),
+        times=(
+            -inf if options.max_age is None else now - options.max_age * 1e9,
+            inf if options.min_age is None else now - options.min_age * 1e9,
+        ),
         avoid=frozenset(os.path.realpath(each) for each in apart if each is not None),
     )
 
@@ -158,17 +181,36 @@ def _of_first_units(found: Iterator[FoundRow], limit: int) -> Iterator[FoundRow]
             yield row
 
 
-def _result(manifest: Manifest, *, chosen: bool) -> StepResult:
+def _result(manifest: Manifest) -> StepResult:
     files, size = manifest.totals()
     units = manifest.count_units()
     counts = manifest.oddity_counts()
-    left = [count_text(counts[kind], _WORDS[kind]) for kind in _WORDS if kind in counts]
+    left = [_counted(counts[kind], kind) for kind in _WORDS if kind in counts]
     ignored = f", {', '.join(left)} ignored" if left else ""
-    if not files:
-        ignored += ": nothing fits what was asked for" if chosen else ": the source has none"
     summary = f"{count_text(files, 'file')} in {count_text(units, 'unit')}{ignored}"
     return StepResult(
         data={"summary": summary, "files": files, "bytes": size, "units": units, "left": counts}
+    )
+
+
+def _counted(number: int, kind: str) -> str:
+    return f"{number:,} {_WORDS[kind]}" if kind == "outside" else count_text(number, _WORDS[kind])
+
+
+def _nothing(options: UploadParams, found: Mapping[str, Any]) -> SourceError:
+    """Return the refusal of an upload of nothing, such as that of a disk that is not mounted."""
+    given = [
+        f"--{each.replace('_', '-')}"
+        for each in _FILTERS
+        if getattr(options, each) not in (None, [])
+    ]
+    why = f"no file fits {', '.join(given)}" if given else "the source has no files"
+    way = "check them" if given else "check that its disk is mounted"
+    if "hidden" in found["left"]:
+        way = "include hidden files: --hidden"
+    return SourceError(
+        f"there is nothing to upload: {why} ({found['summary']})",
+        ways_out=(way, "if that is right: --allow-nothing"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,10 @@ class ValidateFilesStep(BaseStep[UploadContext]):
                 f"{count_text(problems, 'file')} cannot be uploaded: {first[0]}"
                 + (f", and {problems - 1:,} more" if problems > 1 else ""),
                 problems=first,
-                ways_out=("repair or exclude them, or leave them out: --on-invalid skip",),
+                ways_out=(
+                    "repair or exclude them, or leave them out: --on-invalid skip",
+                    *(["if they may be empty: --allow-empty"] if _some_empty(first) else []),
+                ),
             )
         valid = manifest.count(FOUND)
         left = f", {problems:,} left out" if problems else ""
@@ -121,6 +124,10 @@ def _tolerated(context: UploadContext, manifest: Manifest, problems: int, long: 
     most = most_failed(context.options, manifest.count() + failed - long)
     strict = context.options.on_invalid == "fail"
     return failed if strict and problems == failed <= most else 0
+
+
+def _some_empty(problems: Iterable[str]) -> bool:
+    return any(problem.endswith(": is empty") for problem in problems)
 
 
 def _doubtful(

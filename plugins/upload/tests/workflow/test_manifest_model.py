@@ -108,7 +108,9 @@ class Model(RuleBasedStateMachine):
         """What became of valid files is forgotten."""
         self.manifest.reopen_files()
         self.files = [
-            each if each.state == INVALID else replace(each, state=FOUND, sha256=None, etag=None)
+            each
+            if each.state == INVALID
+            else replace(each, state=FOUND, problem=None, sha256=None, etag=None)
             for each in self.files
         ]
 

@@ -16,6 +16,8 @@ with lazy_imports(__name__):
     from handrail_upload.context import UploadContext as UploadContext
     from handrail_upload.discovery import Discovery as Discovery
     from handrail_upload.discovery import FolderDiscovery as FolderDiscovery
+    from handrail_upload.download import DownloadAction as DownloadAction
+    from handrail_upload.download import DownloadParams as DownloadParams
     from handrail_upload.manifest import Manifest as Manifest
     from handrail_upload.manifest import SourceFile as SourceFile
     from handrail_upload.metadata import Metadata as Metadata

@@ -90,6 +90,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
     """
 
     action_name = "upload"
+    done = "uploaded"
 
     def setup_steps(self, registry: "StepRegistry[Any]") -> None:
         from handrail_upload.steps import (
@@ -154,7 +155,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         counts = {each: sent.get(each, 0) for each in words}
         counts["left_out"] += checked.get("failed", 0)
         result: UploadResult = {
-            "summary": f"uploaded {outcome_text(counts)} to {context.options.target} · "
+            "summary": f"{self.done} {outcome_text(counts)} to {context.options.target} · "
             f"{size_text(size)}{rate}{where}{kept}",
             "uploaded_files": counts["new"] + counts["replaced"],
             "unchanged_files": counts["unchanged"],

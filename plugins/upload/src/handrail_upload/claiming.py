@@ -65,7 +65,7 @@ def claims_to_look_at(context: UploadContext, recorded: RecordedTransfer) -> Cla
 
 def _register(context: UploadContext) -> str:
     """Return what names the catalogue and the collection of a run to other runs; empty for none."""
-    identity = context.use_catalogue().identity()
+    identity = context.use_catalogue().identity() if context.options.registers else ""
     return f"{identity} {context.collection or ''}" if identity else ""
 
 

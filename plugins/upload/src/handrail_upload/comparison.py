@@ -26,6 +26,7 @@ from handrail_upload.storage import Listed, Sending, Storage, Stored
 from handrail_upload.tolerance import Tolerance
 
 _READERS = 4  # Files whose content is compared at a time.
+_ASKERS = 32  # The same, where their source is asked for each.
 _LOOKERS = 4  # Pages of objects that are looked at at a time.
 
 
@@ -104,11 +105,12 @@ class Comparison:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _each(self, files: list[SourceFile], there: Mapping[str, Listed]) -> Iterator[SourceFile]:
-        if not self.storage.threads and all(each.size <= BLOCK for each in files):
+        local = not (self.storage.threads or self.sending.threads)
+        if local and all(each.size <= BLOCK for each in files):
             # To hand a small file to another thread takes as long as to read it.
             yield from (self._tolerantly(each, there) for each in files)
             return
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(_ASKERS if self.sending.threads else _READERS) as pool:
             try:
                 yield from pool.map(self._tolerantly, files, repeat(there))
             except BaseException:
@@ -143,6 +145,14 @@ class Comparison:
         if self.compare == "size":
             known = self.storage.stat(there.key) if self.storage.local else there
             return True, known.sha256 if isinstance(known, Stored) else None
+        return self.has_content(file, there)
+
+    def has_content(self, file: SourceFile, there: Listed) -> tuple[bool, str | None]:
+        """Return whether an object of its size has the content of a file, and its SHA-256."""
+        source = self.sending.source
+        known = None if source is None else source.compared(file, there, self.storage)
+        if known is not None:
+            return known
         digest = self.storage.digest_for(file.size, self.sending.part_size)
         self.sending.reading(file, digest, counted=False).through(self.sending.stop)
         return self.storage.equals(there, digest, file), digest.sha256

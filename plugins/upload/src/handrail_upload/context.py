@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from handrail_upload.manifest import Manifest
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.site import Site
+    from handrail_upload.source import ObjectSource
     from handrail_upload.specification import Specification
     from handrail_upload.storage import Storage
     from handrail_upload.transfer import Transfer
@@ -51,6 +52,7 @@ class Opened:
         undoings: The undos of claims that have begun, by name; None where there is no claim.
         previews: Claims for what only looks at the target, by name.
         scratch: Removes the manifest of a dry run; at the latest when the context is deleted.
+        source: The place with the files, if they are no files of this machine, once it is read.
         here: The working folder from which relative paths lead; a step may change it meanwhile.
     """
 
@@ -61,6 +63,7 @@ class Opened:
     undoings: dict[str, Undoing | None] = field(default_factory=dict[str, "Undoing | None"])
     previews: dict[str, Claims] = field(default_factory=dict[str, "Claims"])
     scratch: Callable[[], object] | None = None
+    source: ObjectSource | None = None
     here: str = ""
 
 
@@ -121,6 +124,21 @@ class UploadContext(StorageContext, ActionContext[P]):
         from handrail_upload.specification import Specification
 
         return Specification.from_dict(self.data_collection)
+
+    def use_source(self) -> ObjectSource | None:
+        """Return where the files are read, opened; None if they are files of this machine.
+
+        Raises:
+            StorageError: The credentials are malformed.
+        """
+        about = self.use_manifest().description() if self.opened.source is None else {}
+        if "source" in about:
+            from handrail_upload.source import ObjectSource
+
+            self.opened.source = ObjectSource.at(
+                about["source"], retries=self.options.retries, on_status=self.set_status
+            )
+        return self.opened.source
 
     def use_storage(self) -> Storage:
         """Return the target, opened.

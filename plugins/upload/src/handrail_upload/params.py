@@ -213,7 +213,7 @@ class UploadParams(BaseModel):
             raise ValueError("a part has 5MiB to 5GiB, such as 16MiB")
         return size
 
-    @field_validator("catalogue")
+    @field_validator("catalogue", check_fields=False)
     @classmethod
     def _known_catalogue(cls, catalogue: str | None) -> str | None:
         from handrail_upload.catalogue.address import parse
@@ -300,6 +300,16 @@ class UploadParams(BaseModel):
         if self.sources and self.specification is None:
             raise ValueError("sources go by role, so they need a specification: --spec FILE")
         return self
+
+    @property
+    def registers(self) -> bool:
+        """Whether the files are registered in a catalogue."""
+        return True
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The source folders by role; a single one under ""."""
+        return dict(self.sources) if self.source is None else {"": self.source}
 
     @property
     def collection_name(self) -> str | None:

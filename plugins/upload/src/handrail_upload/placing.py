@@ -85,9 +85,8 @@ class Placing:
         # Content that a strategy has changed cannot be compared with the source.
         if there.mark != self.sending.mark or type(self.uploader) is not DirectUploader:
             return None
-        digest = self.storage.digest_for(file.size, self.sending.part_size)
         try:
-            self.sending.reading(file, digest, counted=False).through(self.sending.stop)
+            same, sha256 = self.comparison.has_content(file, there)
         except FileChangedError:
             if self.tolerance.on_changed == "skip":
                 return self._adopted(file, there)
@@ -96,12 +95,10 @@ class Placing:
             return None  # It is sent as it is now.
         if self.sending.stop.is_set():
             raise StoppedError
-        if not self.storage.equals(there, digest, file):
+        if not same:
             return None
         self.storage.adopt(file.key)
-        return file.settled(
-            self._state(file.key), digest.sha256, there.etag, there.version, file.size
-        )
+        return file.settled(self._state(file.key), sha256, there.etag, there.version, file.size)
 
     def _leave(self, file: SourceFile, why: str) -> SourceFile:
         """Return a file as left out; as stored if that happened before it changed."""

@@ -116,7 +116,7 @@ class Reading:
             while not over.is_set() and self._read(fd, BLOCK):
                 pass
             if not over.is_set():
-                _check_size(self.file, self.digest.size)
+                self._check_whole()
 
     def parts(self, size: int, before_last: Callable[[], None]) -> Iterator[bytes]:
         """Yield the content in parts of `size` bytes, reading ahead in a thread of its own.
@@ -161,7 +161,7 @@ class Reading:
                 held = part
             if done.is_set():
                 return
-            _check_size(self.file, self.digest.size)
+            self._check_whole()
         before_last()
         yield held
 
@@ -179,13 +179,20 @@ class Reading:
         if not self._as_it_is:
             _check(self.file, fd)
 
+    def _check_whole(self) -> None:
+        """Check what was read to its end, before the source is closed."""
+        _check_size(self.file, self.digest.size)
+
+    def _block(self, fd: int, count: int) -> bytes:
+        try:
+            return os.read(fd, count)
+        except OSError as error:
+            raise _unreadable(self.file, error) from error
+
     def _read(self, fd: int, count: int) -> bytes:
         if self._as_it_is:
             count = min(count, self.file.size - self.digest.size)
-        try:
-            block = os.read(fd, count)
-        except OSError as error:
-            raise _unreadable(self.file, error) from error
+        block = self._block(fd, count)
         self.digest.update(block)
         if self.digest.size > self.file.size:
             raise _changed(self.file, _GREW)

@@ -78,7 +78,7 @@ class Site(handrail_storage.Site):
         named = options.catalogue or (None if collection is None else catalogue_of(collection))
         catalogue = _catalogue(named, here, notes)
         own = [state.path, os.path.join(here, ".handrail")]
-        if isinstance(catalogue, Folder) and named is not None:
+        if isinstance(catalogue, Folder) and named is not None and options.registers:
             own += [f"{catalogue.path}{end}" for end in _BESIDE]
         return cls(
             place=place,

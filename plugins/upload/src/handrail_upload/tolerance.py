@@ -41,15 +41,23 @@ class Tolerance:
         options: The params.
         files: The number of files that were found.
         failed: The number of those that have failed before.
+        now_of: Returns a file as it is now; None if it is gone.
 
     Attributes:
         on_changed: What is done about a file that changes: `fail`, `skip` or `take`.
     """
 
-    def __init__(self, options: UploadParams, files: int, failed: int = 0) -> None:
+    def __init__(
+        self,
+        options: UploadParams,
+        files: int,
+        failed: int = 0,
+        now_of: Callable[[SourceFile], SourceFile | None] = as_it_is_now,
+    ) -> None:
         self.on_changed = options.on_changed
         self._most = most_failed(options, files)
         self._failed = failed
+        self._now_of = now_of
         self._first = ""
         self._lock = threading.Lock()
 
@@ -79,7 +87,7 @@ class Tolerance:
                 if self.on_changed == "fail":
                     raise
                 how = error.how
-                now = as_it_is_now(file) if self.on_changed == "take" else None
+                now = self._now_of(file) if self.on_changed == "take" else None
                 if now is None:
                     return leave(file, how)
                 file = now

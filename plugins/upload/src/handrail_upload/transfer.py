@@ -26,7 +26,7 @@ from handrail_upload.pace import Budget, Pace
 from handrail_upload.params import UploadParams
 from handrail_upload.placing import Placing
 from handrail_upload.progress import Progress, Report
-from handrail_upload.reading import CHANGES
+from handrail_upload.reading import CHANGES, as_it_is_now
 from handrail_upload.storage import Sending, Storage
 from handrail_upload.tolerance import Tolerance
 from handrail_upload.uploader import DirectUploader, Uploader
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from handrail_storage.claims import Claim
+    from handrail_upload.source import ObjectSource
 
     RecordMany = Callable[[str, Iterable[Any]], None]
 
@@ -57,6 +58,7 @@ class Transfer:
         report: Called with `(current, total, category)`, for `bytes` and `files`.
         uploader: The strategy to store one file.
         failed: The number of files that have been found to be none to send.
+        source: Where the files are, if not on this machine.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Transfer:
         report: Report = lambda current, total, category: None,
         uploader: Uploader | None = None,
         failed: int = 0,
+        source: ObjectSource | None = None,
     ) -> None:
         self.storage = storage
         self.manifest = manifest
@@ -89,11 +92,14 @@ class Transfer:
             budget=Budget(_MEMORY, stop),
             on_bytes=self._progress.add,
             alive=_nothing if claim is None else claim.touch,
+            source=source,
         )
+        self._threads = storage.threads or self._sending.threads
         # What another strategy stores need not be what it reads.
         self._direct = uploader is None or type(uploader) is DirectUploader
         failed += sum(each.problem not in CHANGES for each in manifest.files(LEFT_OUT))
-        tolerance = Tolerance(options, manifest.count(), failed)
+        now_of = as_it_is_now if source is None else source.as_it_is_now
+        tolerance = Tolerance(options, manifest.count(), failed, now_of)
         self._comparison = Comparison(
             storage=storage,
             if_exists=options.if_exists,
@@ -137,7 +143,7 @@ class Transfer:
             if each.state == REPLACE or self.storage.may_leave_parts(each.size, part_size)
         )
         self.storage.abort_unfinished(torn, self._sending.run)
-        lookers = ThreadPoolExecutor(_LOOKERS if self.storage.threads else 1)
+        lookers = ThreadPoolExecutor(_LOOKERS if self._threads else 1)
         with Made(self.storage, self.manifest) as made, lookers as pool:
             try:
                 for files in pages(self.manifest.files(*UNSETTLED), _PAGE):
@@ -175,7 +181,7 @@ class Transfer:
             SourceError: A file has changed, or cannot be read.
         """
         place, files = self._use_placing().place, self._recorded()
-        if self.storage.threads:
+        if self._threads:
             self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="handrail-upload")
             stored = _as_they_end(self._pool, place, files, 2 * self._workers)
         else:

@@ -54,11 +54,14 @@ def test_the_eight_steps(make: Callable[..., Any]) -> None:
 
 
 def test_entry_points() -> None:
-    """The metadata of the package names the action, each step and the command, and all load."""
+    """The metadata of the package names the actions, each step and the command, and all load."""
     groups: dict[str, dict[str, Any]] = {}
     for each in distribution("handrail-upload").entry_points:
         groups.setdefault(each.group, {})[each.name] = each.load()
-    assert groups["handrail.actions"] == {"upload": handrail_upload.DefaultUploadAction}
+    assert groups["handrail.actions"] == {
+        "download": handrail_upload.DownloadAction,
+        "upload": handrail_upload.DefaultUploadAction,
+    }
     assert set(groups["handrail.commands"]) == {"upload"}
     steps = groups["handrail.steps"]
     assert set(steps) == set(STEPS)

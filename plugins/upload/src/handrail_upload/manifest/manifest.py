@@ -35,7 +35,9 @@ _COLUMNS = (
 
 _INSERT = "INSERT OR IGNORE INTO file (path, name, key, unit, role, size, mtime, dev, ino, ctime"
 _INSERT_FOUND = f"{_INSERT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_IN_STATE = f"{_INSERT}, state, problem) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_IN_STATE = (
+    f"{_INSERT}, state, problem, sha256, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 # What identifies the file is that of the old path, so another path does not keep it.
 _UPDATE = (
@@ -53,7 +55,7 @@ def _changed(file: SourceFile) -> tuple[Any, ...]:
 def _row(file: SourceFile) -> tuple[Any, ...]:
     path, mtime = file.path.encode(*FILE_NAMES), min(file.mtime, LATEST)
     known = (file.size, mtime, file.dev, file.ino, file.ctime, file.state, file.problem)
-    return (path, file.name, file.key, file.unit, file.role, *known)
+    return (path, file.name, file.key, file.unit, file.role, *known, file.sha256, file.version)
 
 
 def _literal(text: str) -> str:
@@ -145,8 +147,8 @@ class Manifest(FilesCache):
         """Reset the states of the valid files, as if they had just been found."""
         with self._changing():
             self._db.execute(
-                "UPDATE file SET state = ?, problem = NULL, sha256 = NULL, etag = NULL,"
-                " version = NULL WHERE state <> ?",
+                "UPDATE file SET state = ?, problem = NULL, etag = NULL, version = NULL"
+                " WHERE state <> ?",
                 (FOUND, INVALID),
             )
             self.forget_notes(INCOMPLETE)

@@ -1,9 +1,10 @@
-"""The eight steps of an upload, each in a module of its own."""
+"""The eight steps of an upload, and that of a download, each in a module of its own."""
 
 from __future__ import annotations
 
 from handrail_upload.steps.analyze_collection import AnalyzeCollectionStep
 from handrail_upload.steps.cleanup import CleanupStep
+from handrail_upload.steps.find_objects import FindObjectsStep
 from handrail_upload.steps.generate_data_units import GenerateDataUnitsStep
 from handrail_upload.steps.initialize import InitializeStep
 from handrail_upload.steps.organize_files import OrganizeFilesStep
@@ -14,6 +15,7 @@ from handrail_upload.steps.validate_files import ValidateFilesStep
 __all__ = [
     "AnalyzeCollectionStep",
     "CleanupStep",
+    "FindObjectsStep",
     "GenerateDataUnitsStep",
     "InitializeStep",
     "OrganizeFilesStep",

@@ -33,15 +33,17 @@ class InitializeStep(BaseStep[UploadContext]):
         context.collection = collection_of(options)
         self._open_manifest(context)
         capabilities = self._prove_target(context)
-        context.prepare_catalogue()
-        empty = context.use_catalogue().is_empty()
+        empty = False
+        if options.registers:
+            context.prepare_catalogue()
+            empty = context.use_catalogue().is_empty()
         context.use_manifest().describe(
             run=context.run,
             number=context.run_number,
             sources={role: str(path.absolute()) for role, path in sources_of(options).items()},
             target=context.use_storage().address,
             collection=context.collection,
-            catalogue=context.catalogue_address,
+            catalogue=context.catalogue_address if options.registers else None,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         honoured = "honoured" if capabilities["create_only"] else "not honoured: looked at instead"
@@ -128,7 +130,8 @@ class InitializeStep(BaseStep[UploadContext]):
         context.collection = collection_of(context.options)
         context.use_storage().reach()
         yield f"open the target {context.use_storage().url}, and write and delete a probe there"
-        yield f"open the catalogue {context.catalogue_url}"
+        if context.options.registers:
+            yield f"open the catalogue {context.catalogue_url}"
 
 
 def _leave_target(recorded: RecordedSetup, retries: int) -> None:
@@ -154,7 +157,7 @@ def _is_there(storage: Storage, probe: str) -> bool:
 
 def sources_of(options: UploadParams) -> dict[str, Path]:
     """Return the source folders by role; a single one under ""."""
-    return dict(options.sources) if options.source is None else {"": options.source}
+    return options.folders
 
 
 def check_sources(options: UploadParams) -> None:

@@ -98,7 +98,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         manifest.keep()
         context.organized_files = files_in(manifest)
         options = context.options
-        result = _result(manifest)
+        result = result_of(manifest)
         told_later = result.data["left"].keys() - _WORDS.keys()  # By validate_files.
         if not (result.data["files"] or options.allow_nothing or told_later):
             raise _nothing(options, result.data)
@@ -181,7 +181,8 @@ def _of_first_units(found: Iterator[FoundRow], limit: int) -> Iterator[FoundRow]
             yield row
 
 
-def _result(manifest: Manifest) -> StepResult:
+def result_of(manifest: Manifest) -> StepResult:
+    """Return how many files were found, and what was left alone."""
     files, size = manifest.totals()
     units = manifest.count_units()
     counts = manifest.oddity_counts()

@@ -89,6 +89,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             report=context.set_progress,
             uploader=self.upload,
             failed=_failed_before(context),
+            source=context.use_source(),
         )
         if earlier.claim:
             transfer.take_up()
@@ -114,7 +115,9 @@ class UploadFilesStep(BaseStep[UploadContext]):
         if not earlier.claim:
             context.record_rollback("claim", name)
             context.record_rollback("target", context.use_storage().address)
-            context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
+            if context.options.registers:
+                rows = {"url": context.catalogue_address, "run": context.run}
+                context.record_rollback("rows", rows)
         context.opened.claims[name] = claim = ask(context, earlier, name)
         return claim
 
@@ -180,8 +183,10 @@ class UploadFilesStep(BaseStep[UploadContext]):
         context.needs("organize_files")
         manifest = context.use_manifest()
         context.use_files_cache(make=False)
-        storage, failed = context.use_storage(), _failed_before(context)
-        transfer = Transfer(storage, manifest, context.options, failed=failed)
+        source, failed = context.use_source(), _failed_before(context)
+        transfer = Transfer(
+            context.use_storage(), manifest, context.options, failed=failed, source=source
+        )
         conflicts = list(transfer.compare())
         would_be = {"new": NEW, "replace": REPLACE, "unchanged": UNCHANGED, "skipped": SKIPPED}
         for word, state in would_be.items():

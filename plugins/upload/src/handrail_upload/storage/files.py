@@ -46,7 +46,7 @@ def write(fd: int, file: SourceFile, sending: Sending) -> str:
         return hashlib.sha256(content).hexdigest()
     reading = sending.reading(file, Digest(etag=False))
     # The kernel would copy what is written between its look at a place and that of the thread.
-    if sending.pace.limited or sending.as_it_is:
+    if sending.pace.limited or sending.as_it_is or sending.source is not None:
         for part in reading.parts(_WHOLE, lambda: None):
             _write_all(fd, part)
     else:

@@ -185,6 +185,8 @@ class LocalStorage(LocalStore, Storage):
         self, fd: int, staged: str, file: SourceFile, sending: Sending, replacing: Listed | None
     ) -> Stored:
         sha256 = write(fd, file, sending)
+        if sending.source is not None and file.mtime:
+            os.utime(fd, ns=(file.mtime, file.mtime))
         flush = not flush_file_system.works
         return self._finish(fd, staged, file.key, sending.mark, sha256, replacing, flush=flush)
 

@@ -1,0 +1,197 @@
+"""ObjectSource: a place whose objects are the files of a transfer, each checked as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from handrail.frozen import frozen
+from handrail_storage import Caller, Listed, Store, Stored, open_store
+from handrail_upload.digests import Digest
+from handrail_upload.errors import FileChangedError, StorageError
+from handrail_upload.manifest import SourceFile
+from handrail_upload.pace import Pace
+from handrail_upload.reading import CHANGES, Reading
+
+_GREW, _SHRANK, _WRITTEN, _VANISHED = CHANGES
+
+CALLER = Caller(
+    error=StorageError,
+    noun="source",
+    user="the user who downloads",
+    distribution="handrail-upload",
+)
+
+
+@frozen
+class ObjectSource:
+    """A place whose objects are the files of a transfer.
+
+    The `path` of a file is the address of its object. Its `sha256`, if it is set before the file is
+    read, is what its content has to have; else its `version` is what the object has to be.
+
+    Attributes:
+        store: The place.
+    """
+
+    store: Store
+
+    @classmethod
+    def at(
+        cls, address: str, *, retries: int, on_status: Callable[[str | None], object]
+    ) -> ObjectSource:
+        """Return a place, opened.
+
+        Raises:
+            StorageError: The place or its credentials are malformed.
+        """
+        return cls(store=open_store(address, CALLER, retries=retries, on_status=on_status))
+
+    def path_of(self, key: str) -> str:
+        """Return the path of the file that is the object under a key."""
+        return f"{self.store.address}/{key}"
+
+    def key_of(self, file: SourceFile) -> str:
+        """Return the key of the object of a file."""
+        return file.path[len(self.path_of("")) :]
+
+    def compared(
+        self, file: SourceFile, there: Listed, target: Store
+    ) -> tuple[bool, str | None] | None:
+        """Return whether a stored object has the content of a file, and its SHA-256 if known.
+
+        Args:
+            file: The file, which is not read.
+            there: The object, of the same size.
+            target: The place of the object.
+
+        Returns:
+            None if nothing that is recorded tells it.
+
+        Raises:
+            StorageError: A storage failed or refused.
+        """
+        sha256, etag, part_size = file.sha256, None, None
+        if sha256 is None:
+            found = self.store.stat(self.key_of(file))
+            if found is None or _difference(file, found):
+                return None
+            sha256, etag, part_size = found.sha256, found.etag, found.part_size
+        if sha256 is not None:
+            known = there if isinstance(there, Stored) else target.stat(there.key)
+            return known is not None and target.digest(known) == sha256, sha256
+        if etag is None or etag == there.etag:
+            return None if etag is None else (True, None)
+        if target.local:
+            digest = Digest(part_size)
+            for block in target.blocks(there.key):
+                digest.update(block)
+            if digest.etag == etag:
+                return True, digest.sha256
+        return None
+
+    def as_it_is_now(self, file: SourceFile) -> SourceFile | None:
+        """Return a file as its object is now, whatever was recorded of it; None without one.
+
+        Raises:
+            StorageError: The storage failed or refused.
+        """
+        found = self.store.stat(self.key_of(file))
+        if found is None or found.size < 0:
+            return None
+        return replace(file, size=found.size, sha256=None, version=found.version)
+
+    def reading(
+        self, file: SourceFile, pace: Pace, digest: Digest, on_read: Callable[[int], None]
+    ) -> ObjectReading:
+        """Return a pass over an object; see `Reading`."""
+        return ObjectReading(self, file, pace, digest, on_read)
+
+
+class ObjectReading(Reading):
+    """One pass over an object, whose content is compared with what is recorded of it."""
+
+    def __init__(
+        self,
+        source: ObjectSource,
+        file: SourceFile,
+        pace: Pace,
+        digest: Digest,
+        on_read: Callable[[int], None],
+    ) -> None:
+        super().__init__(file, pace, digest, on_read)
+        self._source = source
+        self._sha256 = file.sha256
+
+    def whole(self) -> bytes:
+        """Return the content of an object that fits into memory.
+
+        Raises:
+            FileChangedError: The object was deleted, or has changed.
+            StorageError: The storage failed or refused.
+            StoppedError: The transfer was stopped.
+        """
+        with self.opened() as blocks:
+            content = self._part(blocks, self.file.size + 1)
+            self._check_whole()
+        return content
+
+    @contextmanager
+    def opened(self) -> Generator[Any]:
+        """Ask for the object, and yield its content.
+
+        Raises:
+            FileChangedError: The object was deleted, or has changed.
+            StorageError: The storage failed or refused.
+        """
+        with self._source.store.opened(self._source.key_of(self.file)) as found:
+            if found is None:
+                raise _changed(self.file, _VANISHED, "it is not there any more")
+            there, blocks = found
+            how = _difference(self.file, there)
+            if how:
+                raise _changed(self.file, how)
+            self._sha256 = self._sha256 or there.sha256
+            yield _Content(blocks)
+
+    def _check_whole(self) -> None:
+        super()._check_whole()
+        if self._sha256 is not None and self.digest.sha256 != self._sha256:
+            raise _changed(self.file, _WRITTEN, "its content has not the SHA-256 that is recorded")
+
+    def _block(self, fd: Any, count: int) -> bytes:
+        block: bytes = fd.read(count)
+        return block
+
+
+class _Content:
+    """Content that arrives in blocks, to be read in others."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._block = memoryview(b"")
+
+    def read(self, count: int) -> bytes:
+        """Return up to so many bytes; none at the end."""
+        if not self._block:
+            self._block = memoryview(next(self._blocks, b""))
+        taken, self._block = self._block[:count], self._block[count:]
+        return bytes(taken)
+
+
+def _difference(file: SourceFile, there: Stored) -> str:
+    """Return how an object differs from what was found of it; empty if it does not."""
+    if there.size != file.size:
+        return _GREW if there.size > file.size else _SHRANK
+    if file.sha256 is None and file.version is not None and there.version != file.version:
+        return _WRITTEN
+    return ""
+
+
+def _changed(file: SourceFile, how: str, told: str = "") -> FileChangedError:
+    ways_out = ["leave such files out:  --on-changed skip"]
+    if how != _VANISHED:
+        ways_out.append("take them as they are:  --on-changed take")
+    return FileChangedError(f"{file.path}: {told or how}", how=how, ways_out=ways_out)

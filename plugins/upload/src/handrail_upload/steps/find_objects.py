@@ -1,0 +1,131 @@
+"""organize_files of a download: find the files of an upload, or the objects at a target."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from handrail import StepResult
+from handrail_storage import pages
+from handrail_upload.context import UploadContext
+from handrail_upload.names import readable
+from handrail_upload.steps.organize_files import OrganizeFilesStep, result_of
+
+if TYPE_CHECKING:
+    from handrail_upload.download import DownloadParams
+    from handrail_upload.manifest import Manifest, SourceFile
+
+_PAGE = 1000  # Files that are added at a time.
+
+
+class FindObjectsStep(OrganizeFilesStep):
+    """Find the files of an upload by its list of files, or all objects at a target."""
+
+    def restore(self, context: UploadContext, result: StepResult) -> None:
+        from handrail_upload.manifest.views import files_in
+
+        context.organized_files = files_in(Path(context.manifest_path))
+
+    def execute(self, context: UploadContext) -> StepResult:
+        from handrail_upload.manifest.views import files_in
+        from handrail_upload.patterns import Patterns
+
+        options = cast("DownloadParams", context.options)
+        include, exclude = Patterns(options.include or ["*"]), Patterns(options.exclude)
+        manifest = context.use_manifest()
+        manifest.clear()
+        address, upload = options.whereabouts()
+        manifest.describe(searched=time.time_ns(), source=address)
+        name_of = _any_text if context.use_storage().local else readable
+        if upload is None:
+            found = _at_target(context, manifest, name_of)
+        else:
+            found = _of_upload(upload, address, name_of)
+        chosen = (each for each in found if include.fit(each.name) and not exclude.fit(each.name))
+        for page in pages(chosen, _PAGE):
+            for file, other in manifest.add(page):
+                manifest.note("clash", file.name, f"{other} would have the same name")
+        manifest.keep()
+        context.organized_files = files_in(manifest)
+        return result_of(manifest)
+
+
+def _of_upload(upload: Path, address: str, name_of: Callable[[str], str]) -> Iterator[SourceFile]:
+    """Yield the files that an upload has at its target, with the SHA-256 and the time of each."""
+    from handrail_upload.manifest import STORED, Manifest
+
+    with closing(Manifest(upload, make=False)) as manifest:
+        for file in manifest.files(*STORED):
+            key = name_of(_original(file))
+            yield _source_file(
+                f"{address}/{file.key}",
+                key,
+                file.size,
+                file.mtime,
+                sha256=file.sha256 or None,
+                version=file.version,
+            )
+
+
+def _original(file: SourceFile) -> str:
+    """Return the key of a file without the %XX that it was given for it."""
+    if "%" not in file.key:
+        return file.key
+    name = "/".join(file.path.split("/")[-1 - file.key.count("/") :])
+    return name if readable(name) == file.key else file.key
+
+
+def _at_target(
+    context: UploadContext, manifest: Manifest, name_of: Callable[[str], str]
+) -> Iterator[SourceFile]:
+    """Yield the objects at a target but for Handrail's own, with the version of each."""
+    from handrail_upload.storage.target import is_kept
+
+    source = context.use_source()
+    assert source is not None
+    for found in source.store.listing():
+        if is_kept(source.store.place, found.key):
+            continue
+        # What marks a folder in a bucket has a slash at its end, which a listing leaves out.
+        if found.size < 0 or (not found.size and source.store.stat(found.key) is None):
+            manifest.note("special", readable(found.key), "it is no regular file")
+            continue
+        mtime = found.identity[-1] if found.identity else 0
+        path, key = source.path_of(found.key), name_of(found.key)
+        yield _source_file(path, key, found.size, mtime, version=found.version)
+
+
+def _source_file(
+    path: str,
+    key: str,
+    size: int,
+    mtime: int,
+    *,
+    sha256: str | None = None,
+    version: str | None = None,
+) -> SourceFile:
+    from handrail_upload.manifest import SourceFile
+
+    return SourceFile(
+        path=path,
+        name=readable(key),
+        key=key,
+        unit=key,
+        role="file",
+        size=size,
+        mtime=mtime,
+        sha256=sha256,
+        version=version,
+    )
+
+
+def _any_text(name: str) -> str:
+    """Return a name for a folder, which may have control characters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return readable(name)
+    return name

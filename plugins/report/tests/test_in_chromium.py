@@ -237,3 +237,29 @@ def test_without_scripts_all_is_there(opened: Open) -> None:
     assert page.get_by_label("errors only").is_visible()
     page.locator("#logs summary").first.click()
     assert page.get_by_text("a+b (1).jpg").is_visible()
+
+
+def test_tables_are_searched_as_one_types(opened: Open) -> None:
+    """In all rows that can be saved, also in those that are not seen at first."""
+    rows = [
+        [f"file_{place}", 1000 * place, 'a "b", c\nd' if place == 299 else None]
+        for place in range(300)
+    ]
+    value = {"columns": ["file", "size", "why"], "rows": rows, "total": 4000}
+    page = opened(shown(step("send", "done", attachments=[attached("files", "table", value)])))
+    cells = "[...document.querySelectorAll('figure tbody tr')].map(row => row.innerText)"
+    box = page.locator("figure [type=search]")
+    said = page.locator("figure output")
+    before = page.evaluate(cells)
+    box.fill("FILE_29")
+    found = page.evaluate(cells)
+    assert said.text_content() == "11 of 300 rows"
+    assert [each.split("\t")[:2] for each in found[:2]] == [
+        ["file_29", "29,000"],
+        ["file_290", "290,000"],
+    ]
+    assert 'a "b", c' in found[-1]
+    box.fill("(")
+    assert (page.evaluate(cells), said.text_content()) == ([], "0 of 300 rows")
+    box.fill("")
+    assert (page.evaluate(cells), said.text_content()) == (before, "")

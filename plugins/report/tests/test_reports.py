@@ -30,6 +30,7 @@ from shown_runs import (
     swept,
 )
 
+from handrail.attachments import Table
 from handrail.builtin.records.comparison import comparison_of
 from handrail.builtin.records.step_state import StepState
 from handrail.redact import KNOWN
@@ -157,6 +158,18 @@ def test_items_cost_nothing_in_a_report() -> None:
     assert len(list(read(large).all())) - len(list(read(small).all())) < 100
     assert "90,000" in large
     assert "and 9,980 more that failed" in large
+
+
+def test_a_report_of_an_upload_of_many_files_stays_small() -> None:
+    """With tables of the first files of each state, which are as long as tables can be."""
+    states = ("left-out", "deleted", "replaced", "new")
+    rows = [[f"camera_front/2026-11/{n:06}/IMG_{n:06}_undistorted.jpeg", n] for n in range(2000)]
+    kept = Table(("file", "bytes"), rows, 100_000).to_dict()
+    kept.pop("type")
+    tables = [attached(f"{state} files", "table", kept) for state in states]
+    html = document(shown(step("upload_files", "done", span(0, 1), attachments=tables)))
+    assert "and 99,900 more rows" in html
+    assert len(html.encode()) < 500_000
 
 
 def test_a_run_of_many_steps_shows_those_of_which_something_is_to_be_said() -> None:

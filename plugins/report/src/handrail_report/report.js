@@ -1,14 +1,60 @@
-// Searches logs as one types, links to their lines, sorts tables and saves pictures. All can be
+// Searches logs and tables as one types, links to their lines, sorts tables and saves pictures. All can be
 // read without it, too: what needs it is seen only where it runs.
 "use strict";
 (() => {
   const before = new WeakMap(); // Whether a log was open before somebody searched.
   const orders = new WeakMap(); // The column by which a table is sorted, and in which direction.
 
+  const shown = new WeakMap(); // The rows of a table that are seen when nobody searches.
+
+  function sought(part) {
+    const text = part.querySelector("[type=search]").value.trim();
+    return [text, new RegExp(text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "iu")];
+  }
+
+  function say(part, isAll, some, all, what) {
+    const output = part.querySelector("output");
+    const [found, of] = [some, all].map((each) => each.toLocaleString("en"));
+    const said = isAll ? "" : `${found} of ${of} ${what}`;
+    if (output.textContent !== said) output.textContent = said; // It is read out when it changes.
+  }
+
+  // The rows of a table are in the file that can be saved, also those for which there is no room.
+  function rowsOf(figure) {
+    const file = figure.querySelector("a.save").getAttribute("href");
+    const rows = [[]];
+    const cells = /("(?:[^"]|"")*"|[^",\r\n]*)(,|\r\n|$)/g;
+    for (const [, cell, end] of decodeURIComponent(file.slice(file.indexOf(",") + 1)).matchAll(cells)) {
+      rows.at(-1).push(cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell);
+      if (end === "\r\n") rows.push([]);
+    }
+    return rows.slice(1, -1);
+  }
+
+  function searchTable(figure) {
+    const body = figure.querySelector("tbody");
+    const [text, pattern] = sought(figure);
+    if (!text && !shown.has(figure)) return;
+    if (!shown.has(figure)) shown.set(figure, [...body.rows]);
+    const first = shown.get(figure);
+    const all = rowsOf(figure);
+    const found = text ? all.filter((row) => row.some((cell) => pattern.test(cell))) : [];
+    const made = found.slice(0, first.length).map((cells) => {
+      const row = first[0].cloneNode(true);
+      for (const [place, cell] of [...row.cells].entries()) {
+        const isNumber = cell.className === "number" && cells[place];
+        cell.textContent = isNumber ? Number(cells[place]).toLocaleString("en") : cells[place] || "-";
+      }
+      return row;
+    });
+    body.replaceChildren(...(text ? made : first));
+    if (!text) shown.delete(figure);
+    say(figure, !text, found.length, all.length, "rows");
+  }
+
   function search(logs) {
-    const text = logs.querySelector("[type=search]").value.trim();
+    const [text, pattern] = sought(logs);
     const errors = logs.querySelector("[type=checkbox]").checked;
-    const pattern = new RegExp(text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "iu");
     const isAll = !text && !errors;
     const lines = [...logs.querySelectorAll(".log > span")];
     for (const line of lines) {
@@ -23,10 +69,7 @@
       if (isAll) before.delete(log);
     }
     const found = lines.filter((line) => !line.hidden).length;
-    const output = logs.querySelector("output");
-    const [some, all] = [found, lines.length].map((each) => each.toLocaleString("en"));
-    const said = isAll ? "" : `${some} of ${all} lines`;
-    if (output.textContent !== said) output.textContent = said; // It is read out when it changes.
+    say(logs, isAll, found, lines.length, "lines");
   }
 
   function sort(table, column, sign) {
@@ -55,6 +98,7 @@
   document.addEventListener("input", ({ target }) => {
     const logs = target.closest(".logs");
     if (logs) search(logs);
+    else if (target.closest("figure")) searchTable(target.closest("figure"));
     changes.takeRecords();
   });
   document.addEventListener("click", ({ target }) => {
@@ -86,5 +130,8 @@
     });
   });
   // Browsers fill in again what was typed before a page was left.
-  addEventListener("pageshow", () => document.querySelectorAll(".logs").forEach(search));
+  addEventListener("pageshow", () => {
+    document.querySelectorAll(".logs").forEach(search);
+    document.querySelectorAll("figure:has([type=search])").forEach(searchTable);
+  });
 })();

@@ -57,23 +57,34 @@ def test_the_result(write: Callable[..., Path], upload: Callable[..., Any], seen
 def test_what_it_attaches(
     write: Callable[..., Path], upload: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How many files came to what, and the largest of those that were sent; no more than ten."""
+    """How many files came to what, which ones, and the largest of those that were sent."""
     attached: dict[str, Any] = {}
     monkeypatch.setattr(
         UploadContext, "attach", lambda _, name, value: attached.update({name: value})
     )
     write({f"f{number:02}": "x" * number for number in range(1, 13)})
     upload()
-    assert attached["files"] == Table(
-        ("outcome", "files", "bytes"),
-        [("sent", 12, 78), ("unchanged", 0, 0), ("skipped", 0, 0)],
-    )
+    assert attached["files"] == Table(("state", "files", "bytes"), [("new", 12, 78)])
+    assert attached["new files"].rows[2] == ("f03", 3)
     largest = attached.pop("largest files")
     assert (largest.columns, largest.total) == (("file", "bytes"), 12)
     assert largest.rows == tuple((f"f{number:02}", number) for number in range(12, 2, -1))
-    upload()
-    assert attached["files"].rows[1] == ("unchanged", 12, 78)
-    assert "largest files" not in attached
+    attached.clear()
+    write({".hidden": "x", "f01": "other", "none": ""})
+    upload(if_exists="overwrite", on_invalid="skip")
+    assert attached["files"].rows == (
+        ("replaced", 1, 5),
+        ("unchanged", 11, 77),
+        ("left-out", 2, 0),
+    )
+    assert attached["replaced files"].rows == (("f01", 5),)
+    assert attached["left-out files"].rows == (
+        ("none", 0, "is empty"),
+        (".hidden", None, "its name begins with a dot"),
+    )
+    attached.clear()
+    upload(on_invalid="skip")
+    assert list(attached) == ["files", "left-out files"]
 
 
 @pytest.mark.parametrize(

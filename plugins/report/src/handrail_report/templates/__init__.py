@@ -117,7 +117,7 @@ def _fitting(pattern: re.Pattern[str], value: object) -> str:
 
 def _as_file(text: str, media: str) -> str:
     """Return an address that has a whole text in it, to be saved as a file."""
-    content = quote(KNOWN(text), errors="backslashreplace")
+    content = quote(KNOWN(text), safe="/,", errors="backslashreplace")
     return f"data:{media};charset=utf-8,{content}"
 
 

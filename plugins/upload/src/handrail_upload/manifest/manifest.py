@@ -265,6 +265,14 @@ class Manifest(FilesCache):
                     break
                 after = rows[-1][0]
 
+    def outcome_totals(self) -> dict[str, tuple[int, int]]:
+        """Return the number of files with each outcome that there is, and their bytes."""
+        found = {word: self.totals(*states) for word, states in OUTCOMES.items() if states}
+        count, size = found["left-out"]
+        found["left-out"] = (count + sum(self.oddity_counts().values()), size)
+        [found["deleted"]] = self._rows("SELECT count(*), coalesce(sum(size), 0) FROM deleted")
+        return {word: each for word, each in found.items() if each[0] and word != "invalid"}
+
     # Data units
 
     def count_units(self, *states: str) -> int:

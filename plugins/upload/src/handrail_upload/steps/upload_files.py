@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 20  # Conflicts that are listed one by one.
 _LARGEST = 10  # Files that are attached to the run.
+_ATTACHED = {"left-out": 1000, "deleted": 1000, "replaced": 1000, "new": 100}  # By state.
 
 
 class UploadFilesStep(BaseStep[UploadContext]):
@@ -336,13 +338,20 @@ def _tell(context: UploadContext, event: str, reasons: Iterable[tuple[str, str]]
 
 
 def _attach_files(context: UploadContext, manifest: Manifest) -> None:
-    """Attach how many files came to what, and the largest of those that were sent."""
+    """Attach how many files came to what, which ones, and the largest of those that were sent."""
     from handrail.attachments import Table
-    from handrail_upload.manifest import ARRIVED, SKIPPED, UNCHANGED
+    from handrail_upload.manifest import ARRIVED
 
-    outcomes = {"sent": ARRIVED, "unchanged": (UNCHANGED,), "skipped": (SKIPPED,)}
-    rows = [(word, *manifest.totals(*states)) for word, states in outcomes.items()]
-    context.attach("files", Table(("outcome", "files", "bytes"), rows))
+    totals = manifest.outcome_totals()
+    rows = [(word, *counts) for word, counts in totals.items()]
+    context.attach("files", Table(("state", "files", "bytes"), rows))
+    for word, most in _ATTACHED.items():
+        if word not in totals:
+            continue
+        columns = ("file", "bytes", "why")[: 3 if word == "left-out" else 2]
+        found = islice(manifest.outcomes(word), most)
+        some = ((each.key, each.size, each.why)[: len(columns)] for each in found)
+        context.attach(f"{word} files", Table(columns, some, totals[word][0]))
     largest = manifest.largest(_LARGEST, *ARRIVED)
     if largest:
         total = manifest.count(*ARRIVED)

@@ -25,7 +25,7 @@ from pydantic import (
 from handrail.suggest import did_you_mean
 from handrail_storage import Size, size_text
 from handrail_upload.errors import SpecificationError
-from handrail_upload.metadata.text import unique
+from handrail_upload.metadata.formats import unique
 
 _MOST_BYTES = 1024 * 1024
 _EXTENSION = re.compile(r"(\.[^\s./\\*?]+)+")

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal
 
 from handrail.frozen import frozen
 from handrail.suggest import did_you_mean
-from handrail_upload.metadata import table, xlsx
+from handrail_upload.metadata.formats import FORMATS
 from handrail_upload.metadata.rows import JSONValue, Row
 from handrail_upload.metadata.sheet import Sheet
-from handrail_upload.metadata.text import cells, objects
 from handrail_upload.metadata.values import UnfitValueError, json_value, text
 
 KEYS = ("file", "filename", "file_name", "path", "name")
-
-_Record = dict[str, object]
-_Read = Callable[[Sheet, BinaryIO], Iterator[tuple[int, _Record]]]
-
-
-@frozen
-class _Format:
-    read: _Read
-    counts: Literal["line", "row"]
-    delimiter: str = ","
-    keeps_null: bool = False
-
-
-def _as_table(cells: Callable[[Sheet, BinaryIO], table.Rows]) -> _Read:
-    return lambda sheet, file: table.records(sheet, cells(sheet, file))
-
-
-_CSV = _as_table(cells)
-_FORMATS = {
-    ".csv": _Format(read=_CSV, counts="line"),
-    ".tsv": _Format(read=_CSV, counts="line", delimiter="\t"),
-    ".jsonl": _Format(read=objects, counts="line", keeps_null=True),
-    ".ndjson": _Format(read=objects, counts="line", keeps_null=True),
-    ".xlsx": _Format(read=_as_table(xlsx.cells), counts="row"),
-}
-_NONE = _Format(read=_CSV, counts="row")
 
 
 @frozen
@@ -71,36 +43,31 @@ class SheetMetadata:
             MetadataError: The file cannot be read, is too large, or is malformed. Errors of the
                 file as a whole are raised at once, others when their row is read.
         """
-        known = _FORMATS.get(path.suffix.lower(), _NONE)
-        sheet = Sheet(
-            path=path,
-            counts=known.counts,
-            delimiter=self.delimiter or known.delimiter,
-            keeps_null=known.keeps_null,
-            max_bytes=self.max_bytes,
-        )
-        sheet.check(_FORMATS)
-        return self._rows(sheet, known.read)
+        by_extension = "\t" if path.suffix.lower() == ".tsv" else ","
+        delimiter = self.delimiter or by_extension
+        sheet = Sheet(path=path, delimiter=delimiter, max_bytes=self.max_bytes)
+        sheet.check(FORMATS)
+        return self._rows(sheet)
 
-    def _rows(self, sheet: Sheet, read: _Read) -> Iterator[Row]:
+    def _rows(self, sheet: Sheet) -> Iterator[Row]:
         key: str | None = None
         try:
             with sheet.path.open("rb") as file:
-                for line, record in read(sheet, file):
-                    if key is None:
-                        key = self._key(sheet, record)
+                for line, record in FORMATS[sheet.extension](sheet, file):
+                    key = self._key(sheet, record) if key is None else key
                     yield _row(sheet, key, record, line)
         except OSError as error:
             raise sheet.error(f"cannot be read: {error.strerror or error}") from error
 
-    def _key(self, sheet: Sheet, record: _Record) -> str:
+    def _key(self, sheet: Sheet, record: Mapping[str, object]) -> str:
         columns = list(record)
         if self.key is not None:
             if self.key in record:
                 return self.key
+            listed = ", ".join([*columns[:12], *["..."] * (len(columns) > 12)])
             raise sheet.error(
                 f"there is no column {self.key!r}, which is to have the names of the files",
-                did_you_mean(self.key, columns) or f"columns: {_listed(columns)}",
+                did_you_mean(self.key, columns) or f"columns: {listed}",
             )
         by_folded = {column.casefold(): column for column in reversed(columns)}
         for candidate in KEYS:
@@ -123,18 +90,18 @@ def _check_header(sheet: Sheet, column: str, first: object) -> None:
         )
 
 
-def _row(sheet: Sheet, key: str, record: _Record, line: int) -> Row:
-    name = _name(sheet, key, record.get(key), line)
+def _row(sheet: Sheet, key: str, record: Mapping[str, object], line: int) -> Row:
+    keeps_null = sheet.extension in (".jsonl", ".ndjson")
     values: dict[str, JSONValue] = {}
-    for column, cell in record.items():
-        if column == key:
-            continue
-        try:
-            value = json_value(cell)
-            if value is not None or sheet.keeps_null:
+    column = key
+    try:
+        name = text(_name(sheet, key, record.get(key), line))
+        for column, cell in record.items():
+            value = None if column == key else json_value(cell)
+            if column != key and (value is not None or keeps_null):
                 values[text(column)] = value
-        except UnfitValueError as error:
-            raise sheet.error(error.message, error.way_out, line=line, column=column) from error
+    except UnfitValueError as error:
+        raise sheet.error(str(error), error.way_out, line=line, column=column) from error
     return Row(name=name, values=values, line=line)
 
 
@@ -142,29 +109,13 @@ def _name(sheet: Sheet, key: str, value: object, line: int) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)  # Spreadsheets make numbers of names such as 17.
     if value is None or (isinstance(value, str) and not value.strip()):
-        raise sheet.error(
-            "no file is named here", "name it, or remove the row", line=line, column=key
-        )
-    if not isinstance(value, str):
-        raise sheet.error(
-            f"is no name of a file: {repr(value)[:40]}",
-            "if another column has the names, say which: SheetMetadata(key=...)",
-            line=line,
-            column=key,
-        )
-    if sheet.path.suffix.lower() == ".xlsx" and value.startswith("="):
-        raise sheet.error(
-            f"is a formula, {value[:40]!r}, and formulas are not evaluated",
-            "copy the column and paste it as values",
-            line=line,
-            column=key,
-        )
-    try:
-        return text(value)
-    except UnfitValueError as error:
-        raise sheet.error(error.message, error.way_out, line=line, column=key) from error
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        problem = "no file is named here", "name it, or remove the row"
+    elif not isinstance(value, str):
+        way_out = "if another column has the names, say which: SheetMetadata(key=...)"
+        problem = f"is no name of a file: {repr(value)[:40]}", way_out
+    elif sheet.extension == ".xlsx" and value.startswith("="):
+        what = f"is a formula, {value[:40]!r}, and formulas are not evaluated"
+        problem = what, "copy the column and paste it as values"
+    else:
+        return value
+    raise sheet.error(*problem, line=line, column=key)

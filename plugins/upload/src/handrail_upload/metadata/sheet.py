@@ -6,7 +6,6 @@ import stat
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
 from handrail.frozen import frozen
 from handrail.suggest import did_you_mean
@@ -26,17 +25,18 @@ class Sheet:
 
     Attributes:
         path: Path of the file.
-        counts: The unit of its row numbers: lines of a text, or rows.
         delimiter: The separator of the cells in a text file.
-        keeps_null: Whether a null is a value, not the lack of one.
         max_bytes: How many bytes it may have, also when it is unpacked.
     """
 
     path: Path
-    counts: Literal["line", "row"]
     delimiter: str
-    keeps_null: bool
     max_bytes: int
+
+    @property
+    def extension(self) -> str:
+        """The extension, in lower case."""
+        return self.path.suffix.lower()
 
     def error(
         self, message: str, *ways_out: str, line: int = 0, column: str | None = None
@@ -44,7 +44,7 @@ class Sheet:
         """Return an error with the place of the problem."""
         place = str(self.path)
         if line:
-            place += f":{line}" if self.counts == "line" else f", row {line}"
+            place += f", row {line}" if self.extension == ".xlsx" else f":{line}"
         if column is not None:
             place += f", column {column!r}"
         return MetadataError(f"{place}: {message}", ways_out=ways_out)
@@ -77,10 +77,9 @@ class Sheet:
             raise self.error("is empty", "a sheet begins with the names of its columns")
         if found.st_size > self.max_bytes:
             raise self.too_large(f"has {found.st_size:,} bytes")
-        extension = self.path.suffix.lower()
-        if extension not in extensions:
-            what = f"{extension} is no format" if extension else "has no extension, so no format"
-            raise self.error(f"{what} that can be read", _INSTEAD.get(extension, ""), known)
+        if (its := self.extension) not in extensions:
+            what = f"{its} is no format" if its else "has no extension, so no format"
+            raise self.error(f"{what} that can be read", _INSTEAD.get(its, ""), known)
 
     def _near(self) -> str:
         folder = self.path.parent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import cast
 
@@ -15,16 +15,10 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class UnfitValueError(ValueError):
-    """A value that JSON cannot hold, or a database cannot store.
-
-    Attributes:
-        message: The problem.
-        way_out: The way out.
-    """
+    """A value that JSON cannot hold, or a database cannot store; with the way out."""
 
     def __init__(self, message: str, way_out: str) -> None:
         super().__init__(message)
-        self.message = message
         self.way_out = way_out
 
 
@@ -58,7 +52,7 @@ def json_value(value: object, level: int = 0) -> JSONValue:
                 "leave the cell empty, or write a finite number or text",
             )
         return None if math.isnan(value) else value
-    if isinstance(value, datetime | date | time):
+    if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
         # Not as a float, whose text is cut after six digits.

@@ -6,58 +6,33 @@ list; afterwards `handrail upload verify` compares it with the target and the ca
 
 from __future__ import annotations
 
-from handrail_upload.manifest.files_cache import FILES_CACHE, forget_files_caches
-from handrail_upload.manifest.manifest import Manifest
-from handrail_upload.manifest.outcome import OUTCOMES, FileOutcome
-from handrail_upload.manifest.side_file import PAGE, arrived_lines_in, sizes_in
-from handrail_upload.manifest.source_file import (
-    ARRIVED,
-    CLAIMED,
-    FILE_NAMES,
-    FOUND,
-    INCOMPLETE,
-    INVALID,
-    LATEST,
-    LEFT_OUT,
-    NEW,
-    REPLACE,
-    REPLACED,
-    SENT,
-    SETTLED,
-    SKIPPED,
-    STORED,
-    UNCHANGED,
-    UNSETTLED,
-    FoundRow,
-    SourceFile,
-)
+from handrail.lazy import lazy_imports
 
-__all__ = [
-    "ARRIVED",
-    "CLAIMED",
-    "FILES_CACHE",
-    "FILE_NAMES",
-    "FOUND",
-    "INCOMPLETE",
-    "INVALID",
-    "LATEST",
-    "LEFT_OUT",
-    "NEW",
-    "OUTCOMES",
-    "PAGE",
-    "REPLACE",
-    "REPLACED",
-    "SENT",
-    "SETTLED",
-    "SKIPPED",
-    "STORED",
-    "UNCHANGED",
-    "UNSETTLED",
-    "FileOutcome",
-    "FoundRow",
-    "Manifest",
-    "SourceFile",
-    "arrived_lines_in",
-    "forget_files_caches",
-    "sizes_in",
-]
+with lazy_imports(__name__):
+    from handrail_upload.manifest.files_cache import FILES_CACHE as FILES_CACHE
+    from handrail_upload.manifest.files_cache import forget_files_caches as forget_files_caches
+    from handrail_upload.manifest.manifest import Manifest as Manifest
+    from handrail_upload.manifest.outcome import OUTCOMES as OUTCOMES
+    from handrail_upload.manifest.outcome import FileOutcome as FileOutcome
+    from handrail_upload.manifest.side_file import PAGE as PAGE
+    from handrail_upload.manifest.side_file import arrived_lines_in as arrived_lines_in
+    from handrail_upload.manifest.side_file import sizes_in as sizes_in
+    from handrail_upload.manifest.source_file import ARRIVED as ARRIVED
+    from handrail_upload.manifest.source_file import CLAIMED as CLAIMED
+    from handrail_upload.manifest.source_file import FILE_NAMES as FILE_NAMES
+    from handrail_upload.manifest.source_file import FOUND as FOUND
+    from handrail_upload.manifest.source_file import INCOMPLETE as INCOMPLETE
+    from handrail_upload.manifest.source_file import INVALID as INVALID
+    from handrail_upload.manifest.source_file import LATEST as LATEST
+    from handrail_upload.manifest.source_file import LEFT_OUT as LEFT_OUT
+    from handrail_upload.manifest.source_file import NEW as NEW
+    from handrail_upload.manifest.source_file import REPLACE as REPLACE
+    from handrail_upload.manifest.source_file import REPLACED as REPLACED
+    from handrail_upload.manifest.source_file import SENT as SENT
+    from handrail_upload.manifest.source_file import SETTLED as SETTLED
+    from handrail_upload.manifest.source_file import SKIPPED as SKIPPED
+    from handrail_upload.manifest.source_file import STORED as STORED
+    from handrail_upload.manifest.source_file import UNCHANGED as UNCHANGED
+    from handrail_upload.manifest.source_file import UNSETTLED as UNSETTLED
+    from handrail_upload.manifest.source_file import FoundRow as FoundRow
+    from handrail_upload.manifest.source_file import SourceFile as SourceFile

@@ -62,7 +62,12 @@ def _check_delimiter(sheet: Sheet, header: Sequence[str], line: int) -> None:
 def _of_workbook(sheet: Sheet, file: BinaryIO) -> Cells:
     """Read the first sheet of ECMA-376; a formula is the text in the cell, such as `=A1+B1`."""
     try:
-        from handrail_arrow import excel  # noqa: PLC0415 - of an extra
+        from handrail_arrow.excel import (  # noqa: PLC0415 - of an extra
+            ExcelError,
+            ExcelSizeError,
+            load_workbook,
+            read_rows,
+        )
 
         import_module("openpyxl")
     except ImportError as error:
@@ -72,16 +77,16 @@ def _of_workbook(sheet: Sheet, file: BinaryIO) -> Cells:
             "or save the sheet as .csv",
         ) from error
     try:
-        book = excel.load_workbook(file, data_only=False, most_bytes=sheet.max_bytes)
+        book = load_workbook(file, data_only=False, most_bytes=sheet.max_bytes)
         if not book.worksheets:
             raise sheet.error("has no sheet with cells", "put the table into the first sheet")
-        for number, row in enumerate(excel.read_rows(book.worksheets[0], values_only=True), 1):
+        for number, row in enumerate(read_rows(book.worksheets[0], values_only=True), 1):
             found = [_content(value) for value in row]
             if any(value is not None for value in found):
                 yield number, found
-    except excel.ExcelSizeError as error:
+    except ExcelSizeError as error:
         raise sheet.too_large(error.message.partition(";")[0]) from error
-    except excel.ExcelError as error:
+    except ExcelError as error:
         raise sheet.error(error.message, *error.ways_out) from error
 
 

@@ -24,14 +24,18 @@ with lazy_imports(__name__):
     from handrail_upload.metadata import SheetMetadata as SheetMetadata
     from handrail_upload.params import UploadParams as UploadParams
     from handrail_upload.specification import Specification as Specification
-    from handrail_upload.steps import AnalyzeCollectionStep as AnalyzeCollectionStep
-    from handrail_upload.steps import CleanupStep as CleanupStep
-    from handrail_upload.steps import GenerateDataUnitsStep as GenerateDataUnitsStep
-    from handrail_upload.steps import InitializeStep as InitializeStep
-    from handrail_upload.steps import OrganizeFilesStep as OrganizeFilesStep
-    from handrail_upload.steps import ProcessMetadataStep as ProcessMetadataStep
-    from handrail_upload.steps import UploadFilesStep as UploadFilesStep
-    from handrail_upload.steps import ValidateFilesStep as ValidateFilesStep
+    from handrail_upload.steps.analyze_collection import (
+        AnalyzeCollectionStep as AnalyzeCollectionStep,
+    )
+    from handrail_upload.steps.cleanup import CleanupStep as CleanupStep
+    from handrail_upload.steps.generate_data_units import (
+        GenerateDataUnitsStep as GenerateDataUnitsStep,
+    )
+    from handrail_upload.steps.initialize import InitializeStep as InitializeStep
+    from handrail_upload.steps.organize_files import OrganizeFilesStep as OrganizeFilesStep
+    from handrail_upload.steps.process_metadata import ProcessMetadataStep as ProcessMetadataStep
+    from handrail_upload.steps.upload_files import UploadFilesStep as UploadFilesStep
+    from handrail_upload.steps.validate_files import ValidateFilesStep as ValidateFilesStep
     from handrail_upload.uploader import DirectUploader as DirectUploader
     from handrail_upload.uploader import Uploader as Uploader
     from handrail_upload.validation import FileValidation as FileValidation

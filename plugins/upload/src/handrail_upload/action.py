@@ -93,16 +93,14 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
     done = "uploaded"
 
     def setup_steps(self, registry: "StepRegistry[Any]") -> None:
-        from handrail_upload.steps import (
-            AnalyzeCollectionStep,
-            CleanupStep,
-            GenerateDataUnitsStep,
-            InitializeStep,
-            OrganizeFilesStep,
-            ProcessMetadataStep,
-            UploadFilesStep,
-            ValidateFilesStep,
-        )
+        from handrail_upload.steps.analyze_collection import AnalyzeCollectionStep
+        from handrail_upload.steps.cleanup import CleanupStep
+        from handrail_upload.steps.generate_data_units import GenerateDataUnitsStep
+        from handrail_upload.steps.initialize import InitializeStep
+        from handrail_upload.steps.organize_files import OrganizeFilesStep
+        from handrail_upload.steps.process_metadata import ProcessMetadataStep
+        from handrail_upload.steps.upload_files import UploadFilesStep
+        from handrail_upload.steps.validate_files import ValidateFilesStep
 
         registry.register(InitializeStep())
         registry.register(ProcessMetadataStep())

@@ -146,14 +146,8 @@ class UploadContext(StorageContext, ActionContext[P]):
         Raises:
             StorageError: The target is malformed.
         """
-        from handrail_upload.storage import Capabilities, open_storage
-
         if self.storage is None:
-            self.storage = open_storage(
-                self.options.target, retries=self.options.retries, on_status=self.set_status
-            )
-            if self.capabilities:
-                self.storage.capabilities = Capabilities(**self.capabilities)
+            self.storage = self._open(self.options.target)
         return self.storage
 
     def storage_of(self, recorded: RecordedTransfer) -> Storage:
@@ -162,11 +156,12 @@ class UploadContext(StorageContext, ActionContext[P]):
         Raises:
             StorageError: The credentials are malformed.
         """
+        return self._open(recorded.target)
+
+    def _open(self, target: str) -> Storage:
         from handrail_upload.storage import Capabilities, open_storage
 
-        storage = open_storage(
-            recorded.target, retries=self.options.retries, on_status=self.set_status
-        )
+        storage = open_storage(target, retries=self.options.retries, on_status=self.set_status)
         if self.capabilities:
             storage.capabilities = Capabilities(**self.capabilities)
         return storage

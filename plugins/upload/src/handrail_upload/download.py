@@ -97,13 +97,11 @@ class DownloadAction(DefaultUploadAction):
     done = "downloaded"
 
     def setup_steps(self, registry: "StepRegistry[Any]") -> None:
-        from handrail_upload.steps import (
-            CleanupStep,
-            FindObjectsStep,
-            InitializeStep,
-            UploadFilesStep,
-            ValidateFilesStep,
-        )
+        from handrail_upload.steps.cleanup import CleanupStep
+        from handrail_upload.steps.find_objects import FindObjectsStep
+        from handrail_upload.steps.initialize import InitializeStep
+        from handrail_upload.steps.upload_files import UploadFilesStep
+        from handrail_upload.steps.validate_files import ValidateFilesStep
 
         registry.register(InitializeStep())
         registry.register(FindObjectsStep())

@@ -19,9 +19,8 @@ from killing.processes import in_child
 
 from handrail.errors import SourceChangedError
 from handrail_storage.claims import ClaimMissingError, Claims, HeldChangedError, claims_at
-from handrail_upload import claiming
+from handrail_upload import GenerateDataUnitsStep, claiming
 from handrail_upload.catalogue import Catalogue
-from handrail_upload.steps import GenerateDataUnitsStep
 from handrail_upload.storage import open_storage
 
 KILLED = -signal.SIGKILL

@@ -28,8 +28,13 @@ from servers.s3 import S3Server
 
 from handrail import BaseStep, RuntimeContext, StepFailedError, StepResult
 from handrail_storage.claims import FOLDER as OWN
-from handrail_upload import DefaultUploadAction, DirectUploader, FolderDiscovery
-from handrail_upload.steps import OrganizeFilesStep, UploadFilesStep
+from handrail_upload import (
+    DefaultUploadAction,
+    DirectUploader,
+    FolderDiscovery,
+    OrganizeFilesStep,
+    UploadFilesStep,
+)
 from handrail_upload.storage.objects import ObjectStorage
 
 LONG_AGO = 1_600_000_000  # Seconds since the epoch; a file that is written to is newer.

@@ -11,10 +11,10 @@ import threading
 
 import pytest
 
+from handrail_upload import GenerateDataUnitsStep, InitializeStep, UploadFilesStep
 from handrail_upload.catalogue import open_catalogue, register
 from handrail_upload.catalogue.postgres import PostgresDatabase
 from handrail_upload.catalogue.sqlite import SqliteDatabase
-from handrail_upload.steps import GenerateDataUnitsStep, InitializeStep, UploadFilesStep
 
 on_sqlite = pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
 on_postgres = pytest.mark.parametrize("scene", ["local-postgres"], indirect=True)

@@ -11,8 +11,8 @@ import threading
 import pytest
 
 from handrail import RuntimeContext
+from handrail_upload import InitializeStep
 from handrail_upload.catalogue import reconnecting
-from handrail_upload.steps import InitializeStep
 
 on_postgres = pytest.mark.parametrize("scene", ["local-postgres"], indirect=True)
 EVERY = 3  # One in so many answers is lost; what is done again gets its answer.

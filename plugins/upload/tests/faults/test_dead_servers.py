@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from handrail_upload.steps import InitializeStep, UploadFilesStep
+from handrail_upload import InitializeStep, UploadFilesStep
 
 on_its_own = pytest.mark.parametrize("scene", ["own-radosgw-sqlite"], indirect=True)
 

@@ -6,8 +6,8 @@ import pytest
 
 from handrail_storage.backend.small import SmallLocalFiles
 from handrail_storage.backend.small_objects import SmallObjects
+from handrail_upload import UploadFilesStep
 from handrail_upload.errors import StorageError
-from handrail_upload.steps import UploadFilesStep
 from handrail_upload.storage import LocalStorage
 
 AFTER = ["upload_files", "generate_data_units"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail_upload.steps import UploadFilesStep
+from handrail_upload import UploadFilesStep
 
 on_servers = pytest.mark.parametrize("scene", ["radosgw-sqlite", "moto-postgres"], indirect=True)
 on_radosgw = pytest.mark.parametrize("scene", ["radosgw-sqlite"], indirect=True)

@@ -10,8 +10,8 @@ import pytest
 
 from handrail_storage.backend.small import SmallLocalFiles
 from handrail_storage.backend.small_objects import SmallObjects
+from handrail_upload import GenerateDataUnitsStep, InitializeStep, UploadFilesStep
 from handrail_upload.errors import StorageError
-from handrail_upload.steps import GenerateDataUnitsStep, InitializeStep, UploadFilesStep
 from handrail_upload.storage import LocalStorage
 from handrail_upload.storage.objects import ObjectStorage
 

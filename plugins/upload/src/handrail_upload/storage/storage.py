@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from handrail_storage import Listed, Store, Stored
 from handrail_upload.digests import Digest
@@ -83,7 +82,3 @@ class Storage(Store):
             keys: The keys.
             recorded: Folders that the run has recorded before it made them, as keys.
         """
-
-    def describe(self) -> Mapping[str, Any]:
-        """Return the description of the storage for the result of `initialize`."""
-        return {"target": self.url, **self.capabilities.to_dict()}

@@ -17,9 +17,8 @@ from pydantic import ValidationError
 from handrail import RuntimeContext, StepFailedError, rollback
 from handrail.sqlite import SqliteJournal
 from handrail_storage.claims import Claims, claims_at
-from handrail_upload import DefaultUploadAction, UploadParams
+from handrail_upload import DefaultUploadAction, OrganizeFilesStep, UploadParams
 from handrail_upload.discovery import FolderDiscovery, Found, Search
-from handrail_upload.steps import OrganizeFilesStep
 from handrail_upload.storage import open_storage
 
 HOST = socket.gethostname()

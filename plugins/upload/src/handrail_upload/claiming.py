@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail.frozen import replace
-from handrail_storage.claims import Claims, HeldList, WantedList
+from handrail_storage.claims import Claims, Extent, HeldList, WantedList
 from handrail_storage.containment import plainly_below
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import CLAIMED, STORED, UNCHANGED
@@ -88,7 +88,9 @@ def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:
     wait = float(context.options.claim_wait)
     manifest = context.use_manifest()
     wanted = WantedList(partial(manifest.wanted_lines, *CLAIMED))
-    found = claim(wanted, wait=wait, waiting=context.telling())
+    count, first, last = manifest.extent(*CLAIMED)
+    extent = Extent(count=count, first=first, last=last)
+    found = claim(wanted, wait=wait, waiting=context.telling(), extent=extent)
     if not earlier.claimed:
         context.record_rollback("claimed", name)
     return found

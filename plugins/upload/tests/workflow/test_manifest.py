@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from handrail_storage.claims import Held, HeldList, WantedList
+from handrail_storage.claims.keys import Keys
 from handrail_upload import Manifest, SourceFile
 from handrail_upload.errors import UploadError
 from handrail_upload.manifest import (
@@ -254,3 +255,6 @@ def test_lists_for_claims_are_those_of_the_files(manifest: Manifest) -> None:
     assert [[*manifest.held_lines(SENT)]] == list(held.pages())
     assert list(manifest.wanted_lines(INVALID)) == list(manifest.keys(INVALID)) == []
     assert [set(names)] == [set(page) for page in manifest.keys(SENT)]
+    extent = Keys(wanted).extent
+    assert manifest.extent(SENT, FOUND) == (extent.count, extent.first, extent.last)
+    assert manifest.extent(INVALID) == (0, "", "")

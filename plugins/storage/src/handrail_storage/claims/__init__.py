@@ -28,6 +28,7 @@ with lazy_imports(__name__):
     from handrail_storage.claims.errors import ClaimStaysError as ClaimStaysError
     from handrail_storage.claims.errors import HeldChangedError as HeldChangedError
     from handrail_storage.claims.holding import Holding as Holding
+    from handrail_storage.claims.keys import Extent as Extent
     from handrail_storage.claims.keys import Keys as Keys
     from handrail_storage.claims.lists import NOTHING as NOTHING
     from handrail_storage.claims.lists import Held as Held

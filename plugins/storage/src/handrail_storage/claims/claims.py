@@ -28,7 +28,7 @@ from handrail_storage.claims.errors import (
     refused,
 )
 from handrail_storage.claims.holding import Holding
-from handrail_storage.claims.keys import Keys
+from handrail_storage.claims.keys import Extent, Keys
 from handrail_storage.claims.ledger import EndedError, Ledger, Listing, ListMissingError
 from handrail_storage.claims.lists import WantedList
 from handrail_storage.claims.pruning import prune
@@ -116,6 +116,7 @@ class Claims:
         *,
         wait: float = 0.0,
         waiting: Waiting | None = None,
+        extent: Extent | None = None,
     ) -> Claim:
         """Claim keys; nothing at them may be looked at or changed before.
 
@@ -126,6 +127,7 @@ class Claims:
                 for those that are to be emptied.
             wait: Seconds to wait for other runs that are in the way.
             waiting: Called before each pause.
+            extent: That of the keys, if it is known without reading them.
 
         Raises:
             ClaimRefusedError: Another run is in the way; nothing is left of the claim.
@@ -133,7 +135,7 @@ class Claims:
             StorageError: The storage failed or refused.
         """
         digest, content = WantedList.of(wanted).packed()
-        keys = Keys(WantedList.unpacked(content))
+        keys = Keys(WantedList.unpacked(content), extent)
         until = self._clock.elapsed() + wait
         attempt = 0
         while True:
@@ -156,6 +158,7 @@ class Claims:
         *,
         wait: float = 0.0,
         waiting: Waiting | None = None,
+        extent: Extent | None = None,
     ) -> Claim:
         """Take up the claim of a run that is resumed; see `ask`.
 
@@ -164,7 +167,7 @@ class Claims:
         """
         if self._ledger.entry(self._claimant.run) is None:
             raise claim_missing(self.url)
-        return self.ask(wanted, wait=wait, waiting=waiting)
+        return self.ask(wanted, wait=wait, waiting=waiting, extent=extent)
 
     def opened(self) -> Claim | None:
         """Return the claim of a run that holds already; None if there is none.

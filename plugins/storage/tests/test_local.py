@@ -243,7 +243,7 @@ def test_nothing_is_touched_behind_a_link(store: Store, tmp_path: Path) -> None:
         lambda: store.set_aside("door/theirs", "a"),
         lambda: store.put_over("door/theirs", "a", None),
         lambda: store.delete_found([Listed(key="door/theirs", size=6, etag=None)]),
-        lambda: store.remove_folders(["door/x"]),
+        lambda: store.withdraw([f"{store.address}/door/x"]),
         lambda: list(store.listing("door/")),
     )
     for call in calls:

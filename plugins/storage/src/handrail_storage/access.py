@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from handrail_storage.backend.local import LocalStore
@@ -76,34 +75,33 @@ class Reader:
         Raises:
             StorageError: The file does not exist, or cannot be read.
         """
-        place = parse_place(location, self._caller)
-        if place.local:
-            with self._converting_errors(location), open(place.path, "rb") as file:
-                return file.read(-1 if most is None else most)
-        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
+        return b"".join(self.blocks(location, most))
 
-        requests = self._bucket(place)
-        with requests.patiently(place.path):
-            options: GetOptions = {} if most is None else {"range": (0, most)}
-            return bytes(obstore.get(requests.patient, place.path, options=options).bytes())
-
-    def blocks(self, location: str) -> Iterator[bytes]:
-        """Yield the content of a file, a few MiB at a time.
+    def blocks(self, location: str, most: int | None = None) -> Iterator[bytes]:
+        """Yield the content of a file, or its first `most` bytes, a few MiB at a time.
 
         Raises:
             StorageError: The file does not exist, or cannot be read.
         """
         place = parse_place(location, self._caller)
         if place.local:
-            with self._converting_errors(location), open(place.path, "rb") as file:
-                yield from iter(lambda: file.read(_BLOCK), b"")
+            try:
+                with open(place.path, "rb") as file:
+                    yield from (
+                        iter(lambda: file.read(_BLOCK), b"") if most is None else [file.read(most)]
+                    )
+            except FileNotFoundError:
+                raise self._caller.error(f"it is not there: {location}") from None
+            except OSError as error:
+                raise self._caller.error(f"{location}: {error.strerror}") from error
             return
-        import obstore  # noqa: PLC0415 - see above
+        import obstore  # noqa: PLC0415 - a compiled client, loaded when it is used
 
         requests = self._bucket(place)
+        options: GetOptions = {} if most is None else {"range": (0, most)}
         with requests.patiently(place.path):
-            for block in obstore.get(requests.patient, place.path).stream(_BLOCK):
-                yield bytes(block)
+            answer = obstore.get(requests.patient, place.path, options=options)
+            yield from map(bytes, answer.stream(_BLOCK))
 
     def _bucket(self, place: Place) -> Requests:
         from handrail_storage.backend.requests import Requests  # noqa: PLC0415 - see above
@@ -115,13 +113,3 @@ class Reader:
                 root = Place(scheme=place.scheme, bucket=place.bucket, path="", shown=url)
                 self._buckets[key] = Requests(root, self._retries, self._caller, self._on_status)
             return self._buckets[key]
-
-    @contextmanager
-    def _converting_errors(self, location: str) -> Generator[None]:
-        """Convert errors of the operating system to a StorageError with the location."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise self._caller.error(f"it is not there: {location}") from None
-        except OSError as error:
-            raise self._caller.error(f"{location}: {error.strerror}") from error

@@ -105,9 +105,6 @@ class Store(ABC):
         """Return the paths of folders in the place that these keys still need, the outer first."""
         return []
 
-    def remove_folders(self, keys: Iterable[str]) -> None:  # noqa: B027 - most have no folders
-        """Remove folders by their keys; see `withdraw`."""
-
     def prune(self, keys: Iterable[str]) -> None:  # noqa: B027 - most have no folders
         """Remove the folders of these keys that are now empty."""
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from handrail.amounts import size
 from handrail.errors import HandrailError
 
-
-def size_text(size: float) -> str:
-    """Return bytes as people write them: `14 B`, `25.1 MB`, `2.24 GB`."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 999.5 or unit == "TB":
-            return f"{size:.0f} B" if unit == "B" else f"{size:.3g} {unit}"
-        size /= 1000
-    raise AssertionError
+size_text = size
+"""Return bytes as people write them: `14 B`, `25.1 MB`, `2.24 GB`."""
 
 
 def count_text(count: int, noun: str, plural: str | None = None) -> str:

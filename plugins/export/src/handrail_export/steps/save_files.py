@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -82,7 +83,9 @@ class SaveFilesStep(BaseStep[ExportContext]):
                 made=made_in(context),
                 # Without a target, it was another process that saved, and may have been killed.
                 killed=context.opened.target is None,
-                leave=lambda _: target.remove_folders(saved.folders),
+                leave=lambda _: target.withdraw(
+                    os.path.join(target.address, key) for key in saved.folders
+                ),
                 progress=lambda done, total: context.set_progress(done, total, "files"),
                 noun="file",
                 nothing=summary,

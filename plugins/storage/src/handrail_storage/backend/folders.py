@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from handrail_storage.backend.disk import disk_error, flush_folder
@@ -54,10 +54,6 @@ class LocalFolders(Store):
                 self._path(below)
             with suppress(OSError):
                 os.rmdir(folder)
-
-    def remove_folders(self, keys: Iterable[str]) -> None:
-        """Remove the folders that are empty."""
-        self.withdraw(os.path.join(self.address, key) for key in keys)
 
     def prune(self, keys: Iterable[str]) -> None:
         """Remove the folders, the inner ones first."""
@@ -115,14 +111,17 @@ class LocalFolders(Store):
         Raises:
             StorageError: A folder leads out of the place.
         """
-        if not self._inside.holds(key.rpartition("/")[0]):
+        leads_up = ".." in key and ".." in key.split("/")
+        if leads_up or not self._inside.holds(key.rpartition("/")[0]):
             raise self.caller.error(
                 f"{key}: it leads out of {self.url}, where a folder is a link",
                 ways_out=(f"give a {self.caller.noun} in which no folder leads elsewhere",),
             )
         return f"{self._below}{key}"
 
-    def _converting_errors(self, about: str, *, putting: bool = False) -> _ErrorConversion:
+    def _converting_errors(
+        self, about: str, *, putting: bool = False
+    ) -> AbstractContextManager[None]:
         return _ErrorConversion(self, about, putting)
 
     def failure(
@@ -137,7 +136,7 @@ class LocalFolders(Store):
         return disk_error(error, about, self.url, self.caller)
 
 
-class _ErrorConversion:
+class _ErrorConversion(AbstractContextManager[None]):
     """Turns errors of the operating system into a StorageError, or into a TakenError."""
 
     def __init__(self, store: LocalFolders, about: str, putting: bool) -> None:

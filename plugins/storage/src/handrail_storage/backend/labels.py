@@ -29,9 +29,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from handrail.frozen import frozen
+from handrail.frozen import as_json, from_json, frozen
 from handrail_storage.backend.disk import FOLDER, identity_of, make_folders, write_shared
 from handrail_storage.backend.names import run_of
 from handrail_storage.backend.small import marks_of
@@ -79,12 +78,9 @@ class Label:
             number, epoch, run, stamp, sha256 = _PACKED.unpack(written)
             mark = f"c1:{epoch.hex()}:{_spelled(run.hex())}/{_STEPS[number]}"
             return cls(mark=mark, sha256=sha256.hex(), stamp=int.from_bytes(stamp, "big"))
-        try:
-            values: dict[str, Any] = json.loads(written)
-            kinds: dict[str, object] = {name: type(value) for name, value in values.items()}
-        except (ValueError, AttributeError):
-            return None
-        return cls(**values) if kinds == _KINDS else None
+        with suppress(ValueError, TypeError):
+            return from_json(cls, json.loads(written))
+        return None
 
     def written(self) -> bytes:
         """Return the written form."""
@@ -92,16 +88,11 @@ class Label:
         if packed is not None:
             stamp, sha256 = self.stamp.to_bytes(7, "big"), bytes.fromhex(self.sha256)
             return _PACKED.pack(*packed, stamp, sha256)
-        # Not by `asdict`, which takes longer than to write the attribute.
-        values = {"mark": self.mark, "sha256": self.sha256, "stamp": self.stamp}
-        return json.dumps(values, separators=(",", ":")).encode()
+        return json.dumps(as_json(self), separators=(",", ":")).encode()
 
     def fits(self, found: os.stat_result) -> bool:
         """Return whether a file is unchanged since it was labelled, by its size and time."""
         return self.stamp == stamp_of(found.st_size, found.st_mtime_ns)
-
-
-_KINDS = {"mark": str, "sha256": str, "stamp": int}
 
 
 def stamp_of(size: int, mtime_ns: int) -> int:

@@ -102,7 +102,7 @@ class LocalStore(LocalFolders):
     @property
     def small_files(self) -> SmallFiles:
         """Files in the folder `.handrail-target`."""
-        return SmallLocalFiles(self.address, self.url, self.caller)
+        return SmallLocalFiles(self.address, self._path, self._converting_errors)
 
     # Setting up
 

@@ -135,8 +135,7 @@ class ObjectStore(Store):
 
     def _arriving(self, key: str, answer: GetResult) -> Iterator[bytes]:
         with self.requests.patiently(key):
-            for block in answer.stream(_MIB):  # Many may be read at a time.
-                yield bytes(block)
+            yield from map(bytes, answer.stream(_MIB))  # Many may be read at a time.
 
     def read(self, key: str) -> bytes | None:
         """Return the whole content, read at once."""

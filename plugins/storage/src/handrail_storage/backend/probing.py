@@ -38,7 +38,7 @@ def probed(requests: Requests, key: str, mark: str, caller: Caller) -> Capabilit
     """
     probe = _Probe(requests, key, mark)
     etag = probe.put("overwrite")
-    create_only = probe.puts("create") is False
+    create_only = probe.refuses("create")
     found = probe.look()
     if found is None:
         raise caller.error(f"{key}: what was just written is not there (at {requests.url})")
@@ -78,15 +78,15 @@ class _Probe:
             retries=retries,
         )
 
-    def puts(self, mode: Any, retries: int | None = None) -> bool | None:
-        """Put it; return whether the storage obeyed, or None if it has no such mode."""
+    def refuses(self, mode: Any, retries: int | None = None) -> bool:
+        """Put it; return whether the storage refused, and knows the mode."""
         try:
             self.put(mode, retries)
-        except NotSupportedError:
-            return None
         except (AlreadyExistsError, PreconditionError):
-            return False
-        return True
+            return True
+        except NotSupportedError:
+            pass
+        return False
 
     def look(self) -> Stored | None:
         """Look at it."""
@@ -97,8 +97,8 @@ class _Probe:
         if etag is None or another is None:
             return False
         with suppress(StorageError):  # Some refuse the header itself, in many ways.
-            refused = self.puts({"e_tag": quoted(another)}, _FEW) is False
-            return refused and self.puts({"e_tag": quoted(etag)}, _FEW) is True
+            if self.refuses({"e_tag": quoted(another)}, _FEW):
+                return not self.refuses({"e_tag": quoted(etag)}, _FEW)
         return False
 
 

@@ -8,8 +8,8 @@ import hashlib
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from handrail.frozen import frozen
@@ -17,14 +17,11 @@ from handrail_storage.backend.contents import Content, content_of
 from handrail_storage.backend.disk import (
     FOLDER,
     beside,
-    disk_error,
     make_folders,
     write_lasting,
     write_shared,
 )
 from handrail_storage.backend.names import COPY, OURS, temporary_of
-from handrail_storage.caller import Caller
-from handrail_storage.containment import Inside
 
 _TEMPORARY, _SPARE = ".tmp", ".spare"
 _GROWTH = 4096  # Bytes by which a file may become larger when it is replaced.
@@ -145,15 +142,20 @@ class SmallLocalFiles(SmallFiles):
 
     Args:
         target: Path of the target.
-        shown: The target, as people write it.
-        caller: The pack, for the class of errors.
+        path_of: Returns the path of a key, after checking that no folder leads out of the target.
+        converting_errors: Converts errors of the operating system around what it does with a key.
     """
 
-    def __init__(self, target: str, shown: str, caller: Caller) -> None:
+    def __init__(
+        self,
+        target: str,
+        path_of: Callable[[str], str],
+        converting_errors: Callable[[str], AbstractContextManager[None]],
+    ) -> None:
         self._target = target
         self._root = Path(target, FOLDER)
-        self._shown = shown
-        self._caller = caller
+        self._path_of = path_of
+        self._converting = converting_errors
 
     def get(self, name: str) -> Small | None:
         """Read the file."""
@@ -302,21 +304,10 @@ class SmallLocalFiles(SmallFiles):
         return None
 
     def _path(self, name: str) -> Path:
-        """Return the path of a file, after checking that no folder leads out of the target."""
-        folder = os.path.dirname(f"{FOLDER}/{name}")
-        if ".." in name.split("/") or not Inside(self._target).holds(folder):
-            raise self._caller.error(
-                f"{FOLDER}/{name}: it leads out of {self._shown}",
-                ways_out=(f"give a {self._caller.noun} in which no folder leads elsewhere",),
-            )
-        return Path(self._root, name)
+        return Path(self._path_of(f"{FOLDER}/{name}"))
 
-    @contextmanager
-    def _converting_errors(self, name: str) -> Generator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise disk_error(error, f"{FOLDER}/{name}", self._shown, self._caller) from error
+    def _converting_errors(self, name: str) -> AbstractContextManager[None]:
+        return self._converting(f"{FOLDER}/{name}")
 
 
 def _is_temporary(name: str) -> bool:

@@ -67,7 +67,7 @@ class LocalStorage(LocalStore, Storage):
     @property
     def small_files(self) -> SmallLocalFiles:
         """The small files of Handrail's own."""
-        return _Notes(self.address, self.url, self.caller)
+        return _Notes(self.address, self._path, self._converting_errors)
 
     def prepare(self, record: Callable[[str], None]) -> None:
         """Create the folder, and those above it, with labels."""

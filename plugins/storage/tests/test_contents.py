@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from handrail_storage.backend.contents import Content, Writing
+from handrail_storage.backend.contents import Content, collected
 
 SMALL = 1 << 20  # What is larger is left on the disk.
 SIZES = [0, 1, SMALL, SMALL + 1, 3 * SMALL]
@@ -20,10 +20,8 @@ def drawn(size: int) -> bytes:
 @pytest.mark.parametrize("size", SIZES)
 def test_what_was_written_is_read_as_often_as_needed(size: int, tmp_path: Path) -> None:
     """From its beginning each time, also while it is read elsewhere."""
-    writing, whole = Writing(), drawn(size)
-    for start in range(0, size, 100_000):
-        writing.write(whole[start : start + 100_000])
-    content = writing.done()
+    whole = drawn(size)
+    content = collected(whole[start : start + 100_000] for start in range(0, size, 100_000))
     assert len(content) == size
     one, other = content.opened(), content.opened()
     assert (one.read(7), other.read(5)) == (whole[:7], whole[:5])
@@ -38,9 +36,7 @@ def test_a_content_is_compared_and_given_as_memory(size: int) -> None:
     """Whether it is in memory or on the disk; the memory outlives the content."""
 
     def content(whole: bytes) -> Content:
-        writing = Writing()
-        writing.write(whole)
-        return writing.done()
+        return collected([whole])
 
     whole = drawn(size)
     assert content(whole).is_same(content(whole))

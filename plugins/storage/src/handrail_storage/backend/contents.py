@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Iterable
 from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import IO, Any
@@ -95,28 +96,18 @@ class _Reader(RawIOBase):
         return len(block)
 
 
-class Writing:
-    """Collects a content: in memory, and in a file without a name where it becomes large."""
+def collected(blocks: Iterable[bytes | memoryview]) -> Content:
+    """Return a content of blocks: in memory, or in a file without a name where it is large."""
+    import tempfile  # noqa: PLC0415 - not to plan
 
-    def __init__(self) -> None:
-        self._file: IO[bytes] = BytesIO()
-
-    def write(self, block: bytes | memoryview) -> None:
-        """Take the next bytes."""
-        if isinstance(self._file, BytesIO) and self._file.tell() + len(block) > _SMALL:
-            import tempfile  # noqa: PLC0415 - most are small
-
-            begun, self._file = self._file, tempfile.TemporaryFile()  # noqa: SIM115 - see `done`
-            self._file.write(begun.getbuffer())
-        self._file.write(block)
-
-    def done(self) -> Content:
-        """Return all of it; nothing can be added any more."""
-        if isinstance(self._file, BytesIO):
-            return Content(self._file.getvalue())
-        with self._file as file:
-            file.flush()
-            return Content(os.dup(file.fileno()))
+    with tempfile.SpooledTemporaryFile(_SMALL) as file:
+        for block in blocks:
+            file.write(block)
+        if file.tell() <= _SMALL:
+            file.seek(0)
+            return Content(file.read())
+        file.flush()
+        return Content(os.dup(file.fileno()))
 
 
 def content_of(content: bytes | Content) -> Content:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from handrail_storage.backend.contents import Content, Writing, content_of
+from handrail_storage.backend.contents import Content, collected, content_of
 from handrail_storage.backend.deleting import delete_all, delete_unchanged
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.backend.looking import listed_below
@@ -51,12 +51,7 @@ class SmallObjects(SmallFiles):
 
     def _content(self, name: str) -> Content | None:
         answer = self._requests.get(_key_of(name))
-        if answer is None:
-            return None
-        writing = Writing()
-        for block in answer.stream(_BLOCK):
-            writing.write(memoryview(block))
-        return writing.done()
+        return None if answer is None else collected(map(memoryview, answer.stream(_BLOCK)))
 
     def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
         """Put it, whatever is there."""

@@ -8,7 +8,9 @@ reader of names that change would miss a claim.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from handrail.frozen import frozen
 from handrail_storage.backend.contents import Content
@@ -38,6 +40,8 @@ from handrail_storage.claims.survey import Made, Survey
 from handrail_storage.claims.undoing import ClaimUndone, Undoing, passing_on
 from handrail_storage.errors import StorageError
 from handrail_storage.store import Store
+
+T = TypeVar("T")
 
 Waiting = Callable[[ClaimRefusedError, float], None]
 """Called before each pause with what is in the way, and the seconds that are left."""
@@ -136,21 +140,34 @@ class Claims:
         """
         digest, content = WantedList.of(wanted).packed()
         keys = Keys(WantedList.unpacked(content), extent)
-        until = self._clock.elapsed() + wait
-        attempt = 0
+        grace = self._clock.asking
+        return self._patiently(lambda: self._ask(keys, digest, content), wait, waiting, grace)
+
+    def _patiently(
+        self, call: Callable[[], T], wait: float, waiting: Waiting | None, grace: float = 0.0
+    ) -> T:
+        """Call, and call again while another run is in the way.
+
+        Args:
+            call: What raises a ClaimRefusedError then.
+            wait: Seconds to wait for it.
+            waiting: Called before each pause.
+            grace: Seconds to wait at least for one that is only asking, which is soon decided.
+        """
+        began, attempt = self._clock.elapsed(), 0
         while True:
             try:
-                return self._ask(keys, digest, content)
+                return call()
             except ClaimRefusedError as error:
                 asking = error.state.state is State.ASKING and not error.state.wants_undo
-                grace = self._clock.asking if asking else 0.0
-                left = max(until, until - wait + grace) - self._clock.elapsed()
+                taken = self._clock.elapsed() - began
+                left = max(wait, grace if asking else 0.0) - taken
                 if left <= 0:
                     raise
-                if waiting is not None and until > self._clock.elapsed():
+                if waiting is not None and wait > taken:
                     waiting(error, left)
-                self._clock.pause(attempt, left)
-                attempt += 1
+            self._clock.pause(attempt, left)
+            attempt += 1
 
     def take_up(
         self,
@@ -337,22 +354,17 @@ class Claims:
         if entry.state.state is State.UNDOING:
             own.change(owner=new_name(), freed=freed)
             return Undoing(self._store, own, keys, self._ledger.listing())
-        until = self._clock.elapsed() + (self._clock.undoing if wait is None else wait)
-        attempt = 0
-        while True:
+
+        def begin() -> Undoing:
             own.change(wants_undo=True, owner=new_name(), freed=freed)
             listing, obstacle = self._look_around(lambda found: self._obstacle(found, keys))
-            if obstacle is None:
-                own.change(state=State.UNDOING, wants_undo=False)
-                return Undoing(self._store, own, keys, listing)
-            own.change(wants_undo=False, freed=False)
-            left = until - self._clock.elapsed()
-            if left <= 0:
+            if obstacle is not None:
+                own.change(wants_undo=False, freed=False)
                 raise obstacle
-            if waiting is not None:
-                waiting(obstacle, left)
-            self._clock.pause(attempt, left)
-            attempt += 1
+            own.change(state=State.UNDOING, wants_undo=False)
+            return Undoing(self._store, own, keys, listing)
+
+        return self._patiently(begin, self._clock.undoing if wait is None else wait, waiting)
 
     def _keys_of(self, state: ClaimState) -> Keys:
         digest = state.held if state.known else state.wanted
@@ -366,10 +378,15 @@ class Claims:
             return Keys.of(())  # All of them are done.
 
     def _obstacle(self, listing: Listing, keys: Keys) -> ClaimRefusedError | None:
-        for state in listing.others(self._claimant.run):
-            if in_the_way_of_an_undo(state, keys, self._ledger):
-                return refused(state, self.url, undo=True)
-        return None
+        stops = partial(in_the_way_of_an_undo, keys=keys, ledger=self._ledger)
+        return self._refusal(listing, stops, undo=True)
+
+    def _refusal(
+        self, listing: Listing, stops: Callable[[ClaimState], bool], *, undo: bool = False
+    ) -> ClaimRefusedError | None:
+        """Return the error for the first claim of others that stops this run, or its undo."""
+        found = next(filter(stops, listing.others(self._claimant.run)), None)
+        return None if found is None else refused(found, self.url, undo=undo)
 
     def prune(self) -> None:
         """Give up the right to undo the run, as its journal forgets it; what it holds stays.
@@ -443,10 +460,9 @@ class Claims:
 
     def _mismatch(self, listing: Listing, own: ClaimState) -> ClaimRefusedError | None:
         """Return another run that asks in another epoch: of the two, none can go on."""
-        for state in listing.others(own.run):
-            if state.state is State.ASKING and state.epoch != own.epoch:
-                return refused(state, self.url, undo=False)
-        return None
+        return self._refusal(
+            listing, lambda each: each.state is State.ASKING and each.epoch != own.epoch
+        )
 
     def _right_epoch(self, listing: Listing, epoch: str) -> str:
         """Return the epoch of the runs that have begun; without any, that of the target."""
@@ -461,10 +477,8 @@ class Claims:
         return there or epoch
 
     def _run_obstacle(self, listing: Listing, keys: Keys) -> ClaimRefusedError | None:
-        for state in listing.others(self._claimant.run):
-            if in_the_way_of_a_run(state, keys, self._ledger):
-                return refused(state, self.url, undo=False)
-        return None
+        stops = partial(in_the_way_of_a_run, keys=keys, ledger=self._ledger)
+        return self._refusal(listing, stops)
 
     def _claim(self, entry: Entry, keys: Keys, listing: Listing | None) -> Claim:
         return Claim(self._store, OwnClaim(self._ledger, entry, self._clock), keys, listing)

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any, ClassVar, Self
 
 from handrail.frozen import frozen
-from handrail_storage.backend.contents import Content, Writing
+from handrail_storage.backend.contents import Content, collected
 from handrail_storage.containment import below, plainly_below
 from handrail_storage.errors import StorageError
 from handrail_storage.paging import pages
@@ -164,15 +164,19 @@ class Lines:
     def packed(self) -> tuple[str, Content]:
         """Return what identifies the list, and the content of its file; empty for no lines."""
         digest, packer = hashlib.sha256(), zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-        content, lines = Writing(), 0
-        for page in self.pages():
-            text = _text(page)
-            digest.update(text)
-            content.write(packer.compress(text))
-            lines += len(page)
-        if lines:
-            content.write(packer.flush())
-        return digest.hexdigest(), content.done()
+
+        def blocks() -> Iterator[bytes]:
+            lines = 0
+            for page in self.pages():
+                text = _text(page)
+                digest.update(text)
+                yield packer.compress(text)
+                lines += len(page)
+            if lines:
+                yield packer.flush()
+
+        content = collected(blocks())
+        return digest.hexdigest(), content
 
     def _damaged(self, error: ValueError) -> StorageError:
         return StorageError(f"{self._about} is damaged: {error}", ways_out=(COPY,))

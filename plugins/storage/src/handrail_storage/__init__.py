@@ -31,7 +31,6 @@ with lazy_imports(__name__):
     from handrail_storage.size import Size as Size
     from handrail_storage.store import Store as Store
     from handrail_storage.stored import Capabilities as Capabilities
-    from handrail_storage.stored import Identity as Identity
     from handrail_storage.stored import Listed as Listed
     from handrail_storage.stored import Stored as Stored
     from handrail_storage.stored import versions_of as versions_of

@@ -15,7 +15,6 @@ with lazy_imports(__name__):
     from handrail_storage.backend.disk import flush_file as flush_file
     from handrail_storage.backend.disk import flush_folder as flush_folder
     from handrail_storage.backend.disk import identity_of as identity_of
-    from handrail_storage.backend.disk import write_lasting as write_lasting
     from handrail_storage.backend.disk import write_whole as write_whole
     from handrail_storage.backend.faults import storage_error as storage_error
     from handrail_storage.backend.local import LocalStore as LocalStore

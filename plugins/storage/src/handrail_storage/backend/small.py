@@ -132,10 +132,6 @@ class SmallFiles(ABC):
             StorageError: The storage failed or refused.
         """
 
-    @abstractmethod
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Yield the names that begin with a prefix, each with its bytes; see `names`."""
-
 
 class SmallLocalFiles(SmallFiles):
     """Small files in a folder; runs on all machines that share it take turns by flock(2).
@@ -228,13 +224,6 @@ class SmallLocalFiles(SmallFiles):
                     name = path.replace(os.sep, "/")
                     if not _is_temporary(name):
                         yield name, None
-
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Walk the folder."""
-        for name, _ in self.names(prefix):
-            with self._converting_errors(name):
-                size = os.stat(self._path(name)).st_size
-            yield name, size
 
     @contextmanager
     def _alone(self) -> Generator[None]:

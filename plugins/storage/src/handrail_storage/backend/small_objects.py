@@ -93,11 +93,6 @@ class SmallObjects(SmallFiles):
         for each in listed_below(self._requests, _key_of(prefix)):
             yield each.key.removeprefix(_key_of("")), each.etag
 
-    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """List the objects, a thousand in each request."""
-        for each in listed_below(self._requests, _key_of(prefix)):
-            yield each.key.removeprefix(_key_of("")), each.size
-
     def _put_unless_taken(self, name: str, content: Content, version: str | None) -> str | None:
         """Put an object over that of a version, or where there is none; return its version.
 

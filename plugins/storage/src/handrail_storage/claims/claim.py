@@ -252,7 +252,7 @@ class Claim:
         store, listing = self._store, self._listing
         if listing is not None and (store.local or store.capabilities.replace_if):
             others = [each for each in listing.entries if each.state.run != self.run]
-            drop_expired(store.small_files, self._own.ledger, others, self._own.clock.now())
+            drop_expired(store, self._own.ledger, others, self._own.clock.now())
 
     def _put_held(self, lines: HeldList) -> str | None:
         """Put a list that the run is about to hold; return its digest, or None if it is empty."""
@@ -300,7 +300,7 @@ class Claim:
         Raises:
             StorageError: The storage failed or refused.
         """
-        sizes = asides_of(self._store.small_files, self.epoch, self.run).values()
+        sizes = asides_of(self._store, self.epoch, self.run).values()
         return Replaced(count=len(sizes), size=sum(sizes))
 
     def keep_replaced(self, seconds: float) -> float:
@@ -337,7 +337,6 @@ class Claim:
         Raises:
             StorageError: The storage failed or refused.
         """
-        files = self._store.small_files
-        names = [*asides_of(files, self.epoch, self.run)]
-        files.remove_all(names)
+        names = [*asides_of(self._store, self.epoch, self.run)]
+        self._store.small_files.remove_all(names)
         return len(names)

@@ -62,16 +62,12 @@ def claims(ctx: click.Context, /, target: str, run: str | None, **options: Any) 
     interrupted and repeated.
     """  # noqa: D301 - the escape tells click to keep the lines
     session = session_of(ctx)
-    if run is None:
-        _check_lists(options)
-        return _list(session, target, everything=options["everything"])
-    return _undo(session, target, run, options)
-
-
-def _check_lists(options: dict[str, Any]) -> None:
+    if run is not None:
+        return _undo(session, target, run, options)
     for name in ("on", "take_over", "dry_run", "yes"):
         if options[name]:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --undo RUN")
+    return _list(session, target, everything=options["everything"])
 
 
 def _opened(target: str) -> Store:
@@ -137,8 +133,11 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
     check_stays(chosen.state, target, chosen.now)
     found = Claims(store, chosen.state.claimant)
     asks = not (options["yes"] or options["dry_run"])
-    if asks:
-        _check_terminal(chosen)
+    if asks and not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+        raise ConfirmationError(
+            f"without a terminal, the undo of {chosen.state.claimant} needs --yes",
+            ways_out=(f"see   {chosen.from_here} --dry-run", f"do    {chosen.from_here} --yes"),
+        )
     if asks or options["dry_run"]:
         preview = _Previewed(chosen=chosen, preview=found.preview() or _gone(chosen))
         if options["dry_run"]:
@@ -189,30 +188,23 @@ class _Previewed:
     def lines(self, style: object = None) -> Iterator[str]:
         """Yield the lines for people."""
         del style
-        claimant, obstacle = self.chosen.state.claimant, self.preview.obstacle
-        heard = age_text(self.chosen.now - self.chosen.state.renewed)
+        state, obstacle = self.chosen.state, self.preview.obstacle
+        claimant, heard = state.claimant, age_text(self.chosen.now - state.renewed)
         yield f"{claimant}{claimant.details} · {self.chosen.word} · last heard of {heard} ago"
         lines = list(self.preview.would_be.summary(claimant))
         yield from (f"  {line}" for line in lines or ("nothing is there any more",))
         yield "  its journal and its catalogue stay as they are"
-        if self._journal_is_here():
-            yield f"  its journal is here, which undoes more:  {self.chosen.state.commands[-1]}"
+        here = claimant.host == platform.node() and Path(claimant.journal).is_file()
+        if here and state.commands:
+            yield f"  its journal is here, which undoes more:  {state.commands[-1]}"
         if obstacle is not None:
             yield f"  it would be refused now: {obstacle.message}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         obstacle = self.preview.obstacle
-        return {
-            **self.chosen.to_dict(),
-            **_document(self.preview.would_be),
-            "obstacle": None if obstacle is None else obstacle.to_dict(),
-        }
-
-    def _journal_is_here(self) -> bool:
-        claimant = self.chosen.state.claimant
-        here = claimant.host == platform.node()
-        return here and bool(self.chosen.state.commands) and Path(claimant.journal).is_file()
+        told = None if obstacle is None else obstacle.to_dict()
+        return {**_document(self.chosen, self.preview.would_be), "obstacle": told}
 
 
 @frozen
@@ -236,26 +228,18 @@ class _Undone:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {**self.chosen.to_dict(), **_document(self.undone)}
+        return _document(self.chosen, self.undone)
 
 
-def _document(undone: ClaimUndone) -> dict[str, Any]:
+def _document(chosen: Claimed, undone: ClaimUndone) -> dict[str, Any]:
     stays = undone.stays.most_common()
     return {
+        **chosen.to_dict(),
         "deleted": undone.deleted,
         "restored": undone.restored,
         "foreign": undone.foreign,
         "stays": [{"run": run.run, "name": str(run), "objects": count} for run, count in stays],
     }
-
-
-def _check_terminal(chosen: Claimed) -> None:
-    """Raise ConfirmationError if there is no terminal to ask on."""
-    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
-        raise ConfirmationError(
-            f"without a terminal, the undo of {chosen.state.claimant} needs --yes",
-            ways_out=(f"see   {chosen.from_here} --dry-run", f"do    {chosen.from_here} --yes"),
-        )
 
 
 class _Line:

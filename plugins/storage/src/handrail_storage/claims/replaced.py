@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from handrail.frozen import frozen
-from handrail_storage.backend.small import SmallFiles
+from handrail_storage.backend.disk import FOLDER
 from handrail_storage.claims.ledger import Ledger
 from handrail_storage.claims.records import Entry
 from handrail_storage.duration import Duration
+from handrail_storage.store import Store
 from handrail_storage.texts import count_text, moment_text, size_text
 
 
@@ -74,23 +75,25 @@ def preview_of_keeping(keep: bool | Duration | None) -> str:
     return f"keep what was replaced {how_long}, and close what is open"
 
 
-def asides_of(files: SmallFiles, epoch: str, run: str) -> dict[str, int]:
+def asides_of(store: Store, epoch: str, run: str) -> dict[str, int]:
     """Return what a run keeps aside: the names, each with its bytes.
 
     Raises:
         StorageError: The storage failed or refused.
     """
-    return dict(files.sizes(f"aside/{epoch}/{run}/"))
+    above = f"{FOLDER}/"
+    found = store.listing(f"{above}aside/{epoch}/{run}/")
+    return {each.key.removeprefix(above): max(each.size, 0) for each in found}
 
 
-def drop_expired(files: SmallFiles, ledger: Ledger, entries: Sequence[Entry], now: float) -> None:
+def drop_expired(store: Store, ledger: Ledger, entries: Sequence[Entry], now: float) -> None:
     """Discard what others keep aside, where the time is over for which they wanted to keep it.
 
     First each is sealed in one conditional request, so that no undo of it begins any more. It still
     counts as relying on what it holds, as a pruned run does, so no other undo looks behind that.
 
     Args:
-        files: The files of the target.
+        store: The target.
         ledger: The claims, at a target that takes conditional requests.
         entries: The claims of others.
         now: Seconds since 1970.
@@ -104,5 +107,5 @@ def drop_expired(files: SmallFiles, ledger: Ledger, entries: Sequence[Entry], no
         sealed = ledger.swap(entry, entry.state.now(sealed=True))
         if sealed is None:
             continue  # Somebody else works on it.
-        files.remove_all([*asides_of(files, sealed.state.epoch, sealed.state.run)])
+        store.small_files.remove_all([*asides_of(store, sealed.state.epoch, sealed.state.run)])
         ledger.swap(sealed, sealed.state.now(dropped=True))

@@ -102,6 +102,8 @@ def collected(blocks: Iterable[bytes | memoryview]) -> Content:
 
     with tempfile.SpooledTemporaryFile(_SMALL) as file:
         for block in blocks:
+            if file.tell() + len(block) > _SMALL:  # It would only notice after a copy of it.
+                file.rollover()
             file.write(block)
         if file.tell() <= _SMALL:
             file.seek(0)

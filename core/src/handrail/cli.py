@@ -9,6 +9,7 @@ from handrail.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from handrail.builtin.cli.commands.doctor import unread_groups as unread_groups
+    from handrail.builtin.cli.commands.resume import ResumeRequest as ResumeRequest
     from handrail.builtin.cli.commands.rollback import RollbackRequest as RollbackRequest
     from handrail.builtin.cli.commands.rollback import says_yes as says_yes
     from handrail.builtin.cli.commands.runs import runs_to_dict as runs_to_dict

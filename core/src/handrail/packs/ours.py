@@ -22,6 +22,7 @@ COMMANDS = {
 _OF_SWEEPS = ("concurrency", "max-failed", "over", "sample", "sample-seed")
 OPTIONS = {
     **{f"run.{each}": "handrail-workers" for each in _OF_SWEEPS},
+    "resume.on-changed": "handrail-upload",
     **dict.fromkeys(("rollback.keep", "show.best", "show.csv", "show.sort"), "handrail-workers"),
     "show.html": "handrail-report",
 }

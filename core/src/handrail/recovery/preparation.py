@@ -182,6 +182,7 @@ def prepare(
     packs: Packs = None,
     accept_drift: bool = False,
     asked: Mapping[str, Any] | None = NOTHING,
+    params: Mapping[str, Any] | None = None,
     command_line: Callable[[str], str] = "handrail {}".format,
     **more: Any,
 ) -> Recovery:
@@ -200,6 +201,7 @@ def prepare(
         accept_drift: Whether to continue even if steps that were started have changed.
         asked: How a resume is asked for; see `CheckedRun`. By default, as by a program; None for a
             run that is not checked.
+        params: Values of its params in place of the recorded ones, for this time.
         command_line: Returns a Handrail command as the user must type it.
         **more: See `Recovery`.
 
@@ -214,6 +216,7 @@ def prepare(
     """
     stored_params(recorded)  # Its shape is checked.
     values = params_of(recorded.params, action.action_name, os.environ, action.params_model)
+    values = {**values, **(params or {})}
     invocation = Invocation.of_row(recorded)
     provider = provider_of(packs) if packs is not None else _selected_packs(invocation)
     _check_secrets(recorded, invocation)
@@ -354,6 +357,7 @@ class RecoveryOptions(TypedDict, total=False):
         progress_callback: See `Orchestrator`.
         observers: See `Orchestrator`.
         executor: The executor for items; by default, that with which the run began.
+        params: Values of its params in place of the recorded ones, for this time.
     """
 
     ctx: RuntimeContext | None
@@ -364,6 +368,7 @@ class RecoveryOptions(TypedDict, total=False):
     progress_callback: ProgressCallback | None
     observers: Iterable[Observer]
     executor: str | None
+    params: Mapping[str, Any] | None
 
 
 def resume(

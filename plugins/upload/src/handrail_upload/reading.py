@@ -250,8 +250,8 @@ def as_it_is_now(file: SourceFile) -> SourceFile | None:
     return replace(file, size=now.st_size, mtime=min(now.st_mtime_ns, LATEST))
 
 
-def check_unchanged(files: Iterable[SourceFile]) -> None:
-    """Check that files are unchanged, by size and time.
+def check_unchanged(files: Iterable[SourceFile], run: str) -> None:
+    """Check that files are unchanged, by size and time, before the run goes on with them.
 
     Raises:
         SourceChangedError: A file has changed or was deleted.
@@ -271,8 +271,14 @@ def check_unchanged(files: Iterable[SourceFile]) -> None:
         more = f", and {count - 1:,} more" if count > 1 else ""
         raise SourceChangedError(
             f"{count_text(count, 'file')} to be sent changed since the run began: {first}{more}",
-            ways_out=ways_out,
+            ways_out=(*ways_out, *going_on_without(run)),
         )
+
+
+def going_on_without(run: str) -> tuple[str, str]:
+    """Return the ways in which a run goes on although files have changed."""
+    resume = f"handrail resume {run} --on-changed"
+    return f"go on without such files:  {resume} skip", f"or as they are now:  {resume} take"
 
 
 def _change_of(file: SourceFile) -> str:

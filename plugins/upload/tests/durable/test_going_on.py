@@ -158,6 +158,69 @@ def test_a_source_that_changed_after_the_kill_stops_the_run_and_undoes_nothing(
     upload.check_complete(before)
 
 
+@pytest.mark.parametrize("on_changed", ["skip", "take"])
+def test_what_vanished_after_the_kill_is_left_out(
+    scene: Any, make_upload: Any, fill: Any, on_changed: str
+) -> None:
+    """What had arrived counts, also what the list of files does not know of; it can be undone."""
+    before = fill(scene, 12)
+    upload = make_upload(scene, transfers=1, on_changed=on_changed)
+    assert upload.do("run", call="put", nth=6, when="after")["code"] == KILLED
+    there = scene.place.stamps()
+    arrived = {key.rpartition("/")[2] for key in keys_of(there)}
+    content = {name: (scene.source / name).read_bytes() for name in arrived}
+    for number in range(12):
+        (scene.source / f"{number:04}.txt").unlink()
+    answer = upload.do("resume")
+    assert "error" not in answer, answer
+    assert (answer["left_out_files"], answer["uploaded_files"]) == (
+        12 - len(arrived),
+        1 + len(arrived),
+    )
+    now = scene.place.stamps()
+    assert keys_of(now) - keys_of(there) == {key for key in now if key.endswith("large.bin")}
+    assert all(now[key] == there[key] for key in keys_of(there))
+    assert {name: scene.place.content(name) for name in arrived} == content
+    assert len(scene.catalogue.rows()["handrail_data_file"]) == 1 + len(arrived)
+    assert "error" not in upload.do("rollback")
+    assert {**upload.world(), "folder": None} == {**before, "folder": None}
+
+
+def test_what_was_to_be_replaced_and_vanished_stays(
+    scene: Any, make_upload: Any, fill: Any
+) -> None:
+    """Nothing of it is kept aside, though that had happened before the kill."""
+    before = fill(scene, 12, replacing=True)
+    upload = make_upload(scene, transfers=1, on_changed="skip", if_exists="overwrite")
+    assert upload.do("run", call="set_aside", nth=2, when="after")["code"] == KILLED
+    (scene.source / "0003.txt").unlink()
+    answer = upload.do("resume")
+    assert "error" not in answer, answer
+    assert (answer["left_out_files"], answer["uploaded_files"]) == (1, 12)
+    assert answer["replaced"]["files"] == 2
+    assert scene.place.content("0003.txt") == b"what somebody else had there"
+    assert not [key for key in scene.place.objects() if "/aside/" in key and "0003" in key]
+    assert "error" not in upload.do("rollback")
+    assert {**upload.world(), "folder": None} == {**before, "folder": None}
+
+
+@pytest.mark.parametrize("scene", ["local-sqlite", "moto-postgres"], indirect=True)
+def test_what_changed_after_the_kill_is_sent_as_it_is(
+    scene: Any, make_upload: Any, fill: Any
+) -> None:
+    """Also over what the run had sent of it before."""
+    before = fill(scene, 12)
+    upload = make_upload(scene, transfers=1, on_changed="take")
+    assert upload.do("run", call="put", nth=6, when="after")["code"] == KILLED
+    for number in range(12):
+        edit(scene.source / f"{number:04}.txt")
+    answer = upload.do("resume")
+    assert "error" not in answer, answer
+    upload.check_complete(before)
+    assert "error" not in upload.do("rollback")
+    assert {**upload.world(), "folder": None} == {**before, "folder": None}
+
+
 @local
 def test_a_change_that_is_noticed_only_while_it_goes_on_stops_the_run_too(
     scene: Any, make_upload: Any, fill: Any

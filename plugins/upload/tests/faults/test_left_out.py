@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -11,7 +13,7 @@ from handrail_storage.backend import FOLDER
 from handrail_upload import reading
 
 SMALL, LARGE = 5_000, 11 << 20  # The large one goes in parts, or through the kernel.
-PART = {"part_size": 5 << 20, "concurrency": 1}
+PART = {"part_size": 5 << 20, "transfers": 1}
 NAMES = {"a.txt", "m.bin", "z.txt"}
 
 sizes = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
@@ -176,6 +178,24 @@ def test_a_log_is_taken_up_to_a_size(scene, tools, size):
     assert scene.place.unfinished() == []
 
 
+@pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
+@pytest.mark.parametrize("bandwidth", [None, "50MB"])
+def test_a_log_that_another_process_writes(scene, tools, bandwidth):
+    scene.fill({"a.txt": 10, "m.bin": LARGE})
+    path = scene.source / "m.bin"
+    writes = f"file = open({str(path)!r}, 'ab', 0)\nwhile True: file.write(bytes(100))"
+    with subprocess.Popen([sys.executable, "-c", writes]) as process:
+        try:
+            tools.wait_until(lambda: path.stat().st_size > LARGE)
+            done = scene.upload(on_changed="take", bandwidth=bandwidth)
+        finally:
+            process.kill()
+    assert done.code == 0, done.message
+    content = scene.place.content("m.bin")
+    assert path.read_bytes().startswith(content)
+    is_whole(scene, "m.bin", content)
+
+
 def test_what_vanished_cannot_be_taken(scene, tools):
     scene.fill({"a.txt": 10, "m.bin": SMALL, "z.txt": 10})
     path = scene.source / "m.bin"
@@ -231,7 +251,7 @@ def unreadable(scene, monkeypatch, *names):
 def test_as_many_may_fail(scene, monkeypatch, most):
     scene.fill(5)
     unreadable(scene, monkeypatch, "0001.txt", "0003.txt")
-    done = scene.upload(max_failed_files=most, concurrency=1)
+    done = scene.upload(max_failed_files=most, transfers=1)
     assert done.code == 0, done.message
     assert done.result["left_out_files"] == 2
     assert stored(scene) == {"0000.txt", "0002.txt", "0004.txt"}
@@ -242,7 +262,7 @@ def test_one_more_fails_the_run(scene, monkeypatch, most):
     scene.fill(5)
     before = scene.world()
     unreadable(scene, monkeypatch, "0001.txt", "0003.txt")
-    done = scene.upload(max_failed_files=most, on_changed="skip", concurrency=1)
+    done = scene.upload(max_failed_files=most, on_changed="skip", transfers=1)
     assert done.code == 1
     assert done.message.startswith("2 files cannot be sent, and up to 1 may be left out; the first")
     assert "0001.txt" in done.message

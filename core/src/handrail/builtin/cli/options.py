@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
     from handrail.journal.records import RunRow
 
-COMMANDS = ("rollback", "run", "show")
+COMMANDS = ("resume", "rollback", "run", "show")
 """The commands to which packs may add options."""
 
 
@@ -48,13 +48,14 @@ class Option:
     """An option that a pack adds to a command of core.
 
     Its entry point in the group `handrail.options` is called after the command and the option:
-    `run.over` for `handrail run --over`. The command is `run`, `show` or `rollback`.
+    `run.over` for `handrail run --over`. The command is `run`, `show`, `resume` or `rollback`.
 
     Attributes:
         click_params: The option as click has it, and those that go with it.
         apply: Receives the request of each call of the command, whether these options are given or
             not, and returns what is to be carried out: the request itself, or one with other
-            fields. It is a `RunRequest`, a `ShowRequest`, or a `RollbackRequest` for one run.
+            fields. It is a `RunRequest`, a `ShowRequest`, or for one run a `ResumeRequest` or a
+            `RollbackRequest`.
         derive: For an option that gives a `RunRequest` a `Derivation`: returns the class of the
             derived action from that of the other one and a recorded run, which is resumed or
             rolled back.

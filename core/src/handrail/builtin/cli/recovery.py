@@ -220,11 +220,25 @@ def latest_run(session: Session, journal: Journal, aim: Aim, request: RecoveryRe
 
 
 def recovery_of(
-    session: Session, journal: Journal, aim: Aim, row: RunRow, request: RecoveryRequest
+    session: Session,
+    journal: Journal,
+    aim: Aim,
+    row: RunRow,
+    request: RecoveryRequest,
+    params: Mapping[str, Any] | None = None,
 ) -> Recovery:
-    """Return the run with its action, in its own folder, with its own packs and plan."""
+    """Return the run with its action, in its own folder, with its own packs and plan.
+
+    Args:
+        session: The call.
+        journal: The journal of the run.
+        aim: Whether to finish or undo the run.
+        row: The run.
+        request: The options of the call.
+        params: Values of its params in place of the recorded ones.
+    """
     check_alone(journal, row, aim)
-    if row.parent is not None and not request.action:
+    if row.parent is not None and not request.action and not params:
         whole = journal.read(row.parent)
         if not is_derived(whole):
             return _of_whole(session, journal, aim, row, whole, request)
@@ -237,6 +251,10 @@ def recovery_of(
         session.console.note(f"-p {name} looked like a secret and was not kept; set its variable")
     target = _target(session, journal, aim, row, request.action)
     action: type[BaseAction[Any]] = target.action_class
+    known = action.params_model.model_fields if action.params_model is not None else ()
+    for name in params or ():
+        if name not in known:
+            raise click.UsageError(f"run {row.number} of {row.action} has no param {name}")
     recovery = prepare(
         action,
         row,
@@ -248,6 +266,7 @@ def recovery_of(
         take_over=request.take_over,
         command_line=command_line,
         failed_only=request.failed_only,
+        params=params,
         asked={"target": target, "no_lock": request.no_lock},
     )
     if request.on_failure == "keep":

@@ -65,7 +65,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
                 # Files of another discovery need not be files of this machine.
                 usual = self.discovery is None or isinstance(self.discovery, FolderDiscovery)
                 if usual and context.options.on_changed == "fail":
-                    check_unchanged(manifest.files(*UNSETTLED))
+                    check_unchanged(manifest.files(*UNSETTLED), context.run_name)
         except UploadError as error:
             raise SourceChangedError(error.message) from error
 

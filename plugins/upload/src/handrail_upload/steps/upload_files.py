@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from handrail import BaseStep, SourceChangedError, StepResult
 from handrail_storage import count_text, size_text
 from handrail_upload.context import UploadContext
-from handrail_upload.errors import ConflictError, SourceError
+from handrail_upload.errors import ConflictError, FileChangedError, SourceError
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, HeldList
@@ -45,11 +45,14 @@ class UploadFilesStep(BaseStep[UploadContext]):
     def resume(self, context: UploadContext, result: StepResult) -> StepResult:
         """Send the missing files; recorded ones that may have arrived are checked."""
         from handrail_storage.claims import HeldChangedError
+        from handrail_upload.reading import going_on_without
 
         try:
             return self._send(context, result.rollback_data)
         except SourceError as error:
-            raise SourceChangedError(error.message) from error  # With ways out of its own.
+            changed = isinstance(error, FileChangedError)
+            ways_out = going_on_without(context.run_name) if changed else ()
+            raise SourceChangedError(error.message, ways_out=ways_out) from error
         except HeldChangedError as error:
             raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 

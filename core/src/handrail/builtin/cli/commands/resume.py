@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.builtin.cli.journals import number_in, session_journal, strict_option
+from handrail.builtin.cli.options import Request, applied
 from handrail.builtin.cli.recovery import (
     RecoveryRequest,
     carry_on,
@@ -20,6 +23,7 @@ from handrail.builtin.cli.session import session_of
 from handrail.builtin.cli.view.run_text import parse_time
 from handrail.builtin.cli.view.table import Listing
 from handrail.errors import ExitCode
+from handrail.frozen import frozen
 from handrail.records import status_of
 from handrail.recovery import check
 
@@ -27,6 +31,19 @@ if TYPE_CHECKING:
     from handrail.builtin.cli.session import Session
     from handrail.journal import Journal
     from handrail.journal.records import RunRow
+
+
+@frozen
+class ResumeRequest(Request):
+    """What a call of `handrail resume` asks for, which is about one run that can be resumed.
+
+    Attributes:
+        row: The run.
+        params: Values of its params in place of those that it began with, for this time.
+    """
+
+    row: RunRow
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @click.command(params=[*recovery_options("resume"), strict_option()])
@@ -58,6 +75,9 @@ def resume(ctx: click.Context, /, **_options: Any) -> int:
     session, request = session_of(ctx), RecoveryRequest.of(ctx)
     session.works = True
     if request.all_dead:
+        for each in ctx.command.params:
+            if each not in resume.params and ctx.params.get(str(each.name)):
+                raise click.UsageError(f"--all-dead takes no {each.opts[0]}, which is of one run")
         return recover_all(session, "resume", request)
     with closing(session_journal(session, request.journal)) as journal:
         return _resume(session, journal, request)
@@ -76,9 +96,15 @@ def _resume(session: Session, journal: Journal, request: RecoveryRequest) -> int
         )
         return ExitCode.DONE
     check(row, "resume", again=request.failed_only)
-    return carry_on(
-        session, journal, recovery_of(session, journal, "resume", row, request), request
-    )
+
+    def go_on(asked: ResumeRequest) -> int:
+        recovery = recovery_of(session, journal, "resume", row, request, asked.params)
+        return carry_on(session, journal, recovery, request)
+
+    values = click.get_current_context().params
+    asked = ResumeRequest(session=session, values=values, carry_out=go_on, row=row)
+    asked = applied(asked, "resume")
+    return asked.carry_out(asked)
 
 
 def _number(session: Session, journal: Journal, request: RecoveryRequest) -> int:

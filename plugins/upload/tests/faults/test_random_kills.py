@@ -75,15 +75,19 @@ class Person:
         self.takes = 0.0  # Seconds for what was done last, among which to choose an instant.
         self.told: list[str] = []
         self.later = 0.0  # Seconds by which their clocks are ahead.
+        self.catalogue: str | None = None  # One of their own.
 
     def do(self, what: str, run: int, **kill: Any) -> dict[str, Any]:
         """Run, resume or roll back; killed `after` so many seconds."""
         keep = kill.pop("keep", self.chance.random() < 0.6)
         params = {
             "source": str(self.source),
-            "catalogue": None,
+            "catalogue": self.catalogue,
+            "collection": "common",
             "if_exists": self.if_exists,
             "keep_replaced": keep,
+            "delete_missing": kill.pop("delete", False),
+            "max_delete": "100%",
         }
         told = {
             "do": what,
@@ -250,6 +254,9 @@ DAY = 86_400.0
 KEYS = ("0.txt", "1.txt", "deep/2.txt")
 CONTENTS = (b"one", b"two", b"three")
 
+Layer = bytes | tuple[str]
+"""What lies under a key: a content, or nothing, by the name of the run that has deleted it."""
+
 
 class History:
     """A few runs one after the other, some of them killed, and what has to be there after each.
@@ -266,8 +273,8 @@ class History:
         self.scene, self.workers, self.seed = scene, workers, seed
         self.chance = random.Random(seed)
         self.people: list[Person] = []
-        self.piles: dict[str, list[bytes]] = {key: [] for key in KEYS}
-        self.holds: dict[str, dict[str, bytes]] = {}  # By the name of a run; for ever if it stays.
+        self.piles: dict[str, list[Layer]] = {key: [] for key in KEYS}
+        self.holds: dict[str, dict[str, Layer]] = {}  # By the name of a run; for ever if it stays.
         self.until: dict[str, float] = {}
         self.stays: set[str] = set()
         self.foreign = 0
@@ -277,7 +284,9 @@ class History:
     def somebody_else(self) -> None:
         """Let somebody of whom we know nothing put something, or delete it."""
         key, self.foreign = self.chance.choice(KEYS), self.foreign + 1
-        if self.piles[key] and self.chance.random() < 0.3:
+        emptied = any(isinstance(held.get(key), tuple) for held in self.holds.values())
+        # Where a run has deleted something, nothing tells that somebody else has done so since.
+        if self.piles[key] and self.chance.random() < 0.3 and not emptied:
             self.scene.place.remove(key)
             self.piles[key] = []
         else:
@@ -295,14 +304,16 @@ class History:
         name, worker = f"p{len(self.people)}", self.workers[len(self.people) % len(self.workers)]
         person = Person(self.scene, name, worker, files, mode, self.seed)
         person.later, person.runs = self.later, 1
+        person.catalogue = str(self.scene.folder / "common.db")
+        delete = self.chance.random() < 0.5
         self.people.append(person)
-        self.told.append(f"{name}: {files}, {mode}, keep {keep}")
+        self.told.append(f"{name}: {files}, {mode}, keep {keep}, delete {delete}")
         before = self._expired_asides()
-        killed = self._killed(person, "run", keep=keep)
+        killed = self._killed(person, "run", keep=keep, delete=delete)
         if killed:
             self._settle(person)
         if person.outcome(1) == "completed":
-            self._completed(person, keep)
+            self._completed(person, keep, delete=delete)
             assert killed or not (before & self._expired_asides()), "nobody drops what is over"
         else:
             assert killed or self._conflicts(person), "there is no reason to fail"
@@ -331,17 +342,26 @@ class History:
 
     def _conflicts(self, person: Person) -> bool:
         piles = ((self.piles[key], content) for key, content in person.files.items())
-        return person.if_exists == "same" and any(p and p[-1] != content for p, content in piles)
+        taken = ((p, content) for p, content in piles if p and not isinstance(p[-1], tuple))
+        return person.if_exists == "same" and any(p[-1] != content for p, content in taken)
 
-    def _completed(self, person: Person, keep: Any) -> None:
+    def _completed(self, person: Person, keep: Any, *, delete: bool) -> None:
         replaced = False
+        held: dict[str, Layer] = dict(person.files)
         for key, content in person.files.items():
             pile = self.piles[key]
-            if not pile or pile[-1] != content:
-                assert not pile or person.if_exists == "overwrite"
-                replaced = replaced or bool(pile)
+            if not pile or isinstance(pile[-1], tuple):
+                pile.append(content)
+            elif pile[-1] != content:
+                assert person.if_exists == "overwrite"
+                replaced = True
                 self.piles[key] = [*(pile if keep else ()), content]
-        self.holds[person.name] = person.files
+        for key, pile in self.piles.items() if delete else ():
+            if key not in person.files and pile and self._is_held(key, pile[-1]):
+                replaced = True
+                held[key] = (person.name,)
+                self.piles[key] = [*(pile if keep else ()), held[key]]
+        self.holds[person.name] = held
         if replaced and not keep:
             self.stays.add(person.name)
         elif replaced and keep == "30d":
@@ -368,17 +388,23 @@ class History:
         held = self.holds.pop(person.name)
         for key, content in held.items():
             pile = self.piles[key]
-            if pile and pile[-1] == content and not self._is_relied_on(key, content):
+            if isinstance(content, tuple) and content in pile[:-1]:
+                pile.remove(content)  # As if it had never been.
+            elif pile and pile[-1] == content and not self._is_relied_on(key, content):
                 while pile and not self._is_foreign(pile[-1]):
                     pile.pop()
                     if pile and self._is_relied_on(key, pile[-1]):
                         break
 
-    def _is_relied_on(self, key: str, content: bytes) -> bool:
+    def _is_relied_on(self, key: str, content: Layer) -> bool:
         return any(held.get(key) == content for held in self.holds.values())
 
-    def _is_foreign(self, content: bytes) -> bool:
-        return content not in CONTENTS
+    def _is_held(self, key: str, content: Layer) -> bool:
+        """Return whether something is an object on which a run relies."""
+        return content in CONTENTS and self._is_relied_on(key, content)
+
+    def _is_foreign(self, content: Layer) -> bool:
+        return isinstance(content, bytes) and content not in CONTENTS
 
     def prune(self, person: Person) -> None:
         """Let the journal of a run forget it: what it holds stays, what it has replaced is gone."""
@@ -408,7 +434,8 @@ class History:
         return {name for name in _there(self.scene) if name.startswith(".handrail-target/")}
 
     def check(self) -> None:
-        assert self.there() == {key: pile[-1] for key, pile in self.piles.items() if pile}
+        tops = {key: pile[-1] for key, pile in self.piles.items() if pile}
+        assert self.there() == {key: top for key, top in tops.items() if isinstance(top, bytes)}
         states = sum(name.endswith("/state") for name in self.own())
         assert states <= len(self.holds)
         if not self.holds:

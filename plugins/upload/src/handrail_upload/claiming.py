@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ from handrail_storage.claims import Claims, Extent, HeldList, WantedList
 from handrail_storage.containment import plainly_below
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import CLAIMED, STORED, UNCHANGED
+from handrail_upload.names import readable
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, Holding
@@ -47,7 +50,8 @@ def claims_of(
     cache = Path(context.site().state.path, CACHE)
     claimant = context.claimant(name)
     if asks:
-        claimant = replace(claimant, register=_register(context))
+        register = _register(context)
+        claimant = replace(claimant, register=register, group=f"{register} {_origin(context)}")
     return Claims(storage or context.use_storage(), claimant, cache=cache, touches=touches)
 
 
@@ -67,6 +71,20 @@ def _register(context: UploadContext) -> str:
     """Return what names the catalogue and the collection of a run to other runs; empty for none."""
     identity = context.use_catalogue().identity() if context.options.registers else ""
     return f"{identity} {context.collection or ''}" if identity else ""
+
+
+def _origin(context: UploadContext) -> str:
+    """Return what names, to other runs, the source that a run keeps a target up to date with.
+
+    Several folders may feed a collection that is not named, and each knows of its own files only.
+    """
+    from handrail_upload.steps.initialize import sources_of  # noqa: PLC0415 - a circle
+
+    options = context.options
+    if options.collection is not None or options.specification is not None:
+        return "collection"
+    folders = {role: os.path.realpath(each) for role, each in sources_of(options).items()}
+    return f"{platform.node()}:{' '.join(map(readable, folders.values()))}"
 
 
 def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:

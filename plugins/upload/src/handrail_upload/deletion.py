@@ -26,14 +26,14 @@ _ESCAPED = re.compile("%([01][0-9A-F]|7F|[89A-F][0-9A-F])")  # By `readable`.
 def find_missing(context: UploadContext, *, touches: bool = True) -> Counter[Claimant]:
     """Note in the list of files what the source no longer has, and may be deleted at the target.
 
-    That is what is under the keys of earlier uploads into the collection, as they left it there.
+    That is what earlier uploads of the folder, or into the collection that is named, have left.
 
     Args:
         context: The context of the run.
         touches: Whether something may be written; False for a preview.
 
     Returns:
-        How much stays, by the run that relies on it and registers elsewhere.
+        How much stays, by the run of another source that relies on it.
 
     Raises:
         SourceError: That is more than may be deleted, or a source is gone.

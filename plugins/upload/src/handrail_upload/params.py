@@ -153,8 +153,8 @@ class UploadParams(BaseModel):
     )
     delete_missing: bool = Field(
         default=False,
-        description="Delete at the target what earlier uploads into this collection have put there "
-        "and the source no longer has; a rollback puts it back",
+        description="Delete at the target what earlier uploads of this folder, or into the same "
+        "--collection, have put there and the source no longer has; a rollback puts it back",
     )
     max_delete: int | str = Field(
         default="10%",

@@ -15,6 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from handrail import RuntimeContext, StepFailedError, rollback
+from handrail.errors import ParamsError
 from handrail.sqlite import SqliteJournal
 from handrail_storage.claims import Claims, claims_at
 from handrail_upload import DefaultUploadAction, OrganizeFilesStep, UploadParams
@@ -186,6 +187,20 @@ def test_files_of_others_and_of_other_collections_stay(
     assert stored() == sorted([*(f"{n}.txt" for n in range(10) if n != 4), "theirs", "foreign"])
 
 
+def test_folders_that_feed_one_catalogue_know_of_their_own_files_only(
+    ten: Path, write: Callable[..., Path], upload: Callable[..., Any], stored: Callable[..., Any]
+) -> None:
+    """Unless the collection has a name: then they keep it up to date together."""
+    write({"theirs": "x"}, "other")
+    upload(source="other", catalogue="src.db", collection="src")
+    write({"more": "y"}, "more")
+    upload(source="more", catalogue="src.db")
+    assert upload(**GONE, catalogue="src.db")["deleted_files"] == 0
+    named = {"catalogue": "src.db", "collection": "src"}
+    assert upload(source="more", **GONE, **named)["deleted_files"] == 1
+    assert stored() == sorted([*(f"{n}.txt" for n in range(10)), "more"])
+
+
 def test_who_relies_on_what_stays_is_told(
     ten: Path, write: Callable[..., Path], upload: Callable[..., Any], seen: Any
 ) -> None:
@@ -318,6 +333,10 @@ def test_an_empty_source_deletes_nothing_by_default(
     """A disk that is not mounted looks like that."""
     for path in ten.iterdir():
         path.unlink()
-    with pytest.raises(StepFailedError):
+    with pytest.raises(ParamsError):
         upload(delete_missing=True)
+    with pytest.raises(StepFailedError, match="10 files of 10"):
+        upload(delete_missing=True, allow_nothing=True)
     assert len(stored()) == 10
+    assert upload(**GONE, allow_nothing=True)["deleted_files"] == 10
+    assert stored() == []

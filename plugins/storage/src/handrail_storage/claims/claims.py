@@ -211,13 +211,13 @@ class Claims:
         return self._look_around(lambda found: self._run_obstacle(found, wanted), kept=False)[1]
 
     def deletion(self) -> Deletion | None:
-        """Return what the runs with the register of this one hold; None where that is nothing.
+        """Return what the runs of the group of this one hold; None where that is nothing.
 
         Raises:
             StorageError: The storage failed or refused.
         """
         listing = self._ledger.listing()
-        if not self._claimant.register or listing.epoch is None:
+        if not self._claimant.group or listing.epoch is None:
             return None
         return Deletion(self._store, self._ledger, listing, self._claimant)
 

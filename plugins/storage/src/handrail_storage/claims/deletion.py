@@ -16,9 +16,9 @@ from handrail_storage.stored import Stored
 
 
 class Deletion:
-    """What the runs of one register hold at a target, the pruned ones included.
+    """What the runs of one group hold at a target, the pruned ones included.
 
-    A run may delete of it what none of another register relies on; from `Claims.deletion`.
+    A run may delete of it what none of another group relies on; from `Claims.deletion`.
 
     Args:
         store: The target.
@@ -32,8 +32,8 @@ class Deletion:
         self._ledger = ledger
         self._listing = listing
         self._run = claimant.run
-        self._own = _part(listing, claimant.register, own=True)
-        self._others = _part(listing, claimant.register, own=False)
+        self._own = _part(listing, claimant.group, own=True)
+        self._others = _part(listing, claimant.group, own=False)
 
     def lists(self) -> Iterator[HeldList]:
         """Yield what they hold, the latest first; lists that are equal once.
@@ -52,7 +52,7 @@ class Deletion:
         """Yield the objects under some keys that these runs hold and that a run has made.
 
         Returns:
-            Pages: keys, and the objects among them, each with a run of another register that relies
+            Pages: keys, and the objects among them, each with a run of another group that relies
             on it, too, if there is one.
 
         Raises:
@@ -76,12 +76,12 @@ class Deletion:
         return mark is not None and mark.epoch == self._listing.epoch
 
 
-def _part(listing: Listing, register: str, *, own: bool) -> Listing:
-    """Return the claims with a register, or those with others."""
-    entries = [e for e in listing.entries if (e.state.claimant.register == register) is own]
+def _part(listing: Listing, group: str, *, own: bool) -> Listing:
+    """Return the claims of a group, or those of others."""
+    entries = [e for e in listing.entries if (e.state.claimant.group == group) is own]
     kept = {
-        digest: registers
-        for digest, registers in listing.kept.items()
-        if any((each == register) is own for each in registers)
+        digest: groups
+        for digest, groups in listing.kept.items()
+        if any((each == group) is own for each in groups)
     }
     return replace(listing, entries=entries, kept=kept)

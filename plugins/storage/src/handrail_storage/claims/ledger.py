@@ -40,7 +40,7 @@ class Listing:
 
     Attributes:
         entries: The claims, the oldest first.
-        kept: Identifies the lists of runs that were pruned, each with their registers; see
+        kept: Identifies the lists of runs that were pruned, each with the groups of these; see
             `Claimant`.
         epoch: The epoch; None if there is none.
     """
@@ -336,28 +336,28 @@ class Ledger:
     def kept(self) -> tuple[dict[str, list[str]], str | None]:
         """Return what identifies the lists of pruned runs, and the version of that file.
 
-        Each list has the registers of its runs; see `Claimant`.
+        Each list has the groups of its runs; see `Claimant`.
         """
         found = self._files.get(_KEPT)
         if found is None:
             return {}, None
         try:
             given: Mapping[str, Sequence[object]] = json.loads(found.content)["lists"]
-            lists = {digest: [*map(str, registers)] for digest, registers in given.items()}
+            lists = {digest: [*map(str, groups)] for digest, groups in given.items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StorageError(
                 f"{FOLDER}/{_KEPT} at {self.url} is damaged", ways_out=(COPY,)
             ) from error
         return lists, found.version
 
-    def add_kept(self, digest: str, register: str) -> None:
+    def add_kept(self, digest: str, group: str) -> None:
         """Add the list of a run to those of pruned runs."""
         while True:
             lists, version = self.kept()
-            registers = lists.setdefault(digest, [])
-            if register in registers:
+            groups = lists.setdefault(digest, [])
+            if group in groups:
                 return
-            registers.append(register)
+            groups.append(group)
             content = json.dumps({"schema": 1, "lists": lists}).encode()
             if version is None and self._files.create(_KEPT, content):
                 return

@@ -45,7 +45,7 @@ def prune(store: Store, ledger: Ledger, run: str, clock: Clock) -> Replaced:
         return Replaced()
     conditional = store.local or store.capabilities.replace_if
     if entry.state.held is not None and conditional:
-        ledger.add_kept(entry.state.held, entry.state.claimant.register)
+        ledger.add_kept(entry.state.held, entry.state.claimant.group)
     asides = asides_of(store, entry.state.epoch, run)
     store.small_files.remove_all([*asides])
     if entry.state.held is None or conditional:

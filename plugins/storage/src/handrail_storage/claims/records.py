@@ -69,6 +69,8 @@ class Claimant:
         action: The action.
         register: Where it registers what it holds, such as a catalogue, without secrets; empty if
             nowhere. Runs with the same text share what is registered there.
+        group: What it keeps up to date at the target, such as the copy of a folder; empty if it
+            only adds to it. Runs with the same text may delete what they hold together.
     """
 
     run: str
@@ -78,6 +80,7 @@ class Claimant:
     journal: str = ""
     action: str = ""
     register: str = ""
+    group: str = ""
 
     def __str__(self) -> str:
         if not self.run:

@@ -146,12 +146,13 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         kept = f" · {ended['summary']}" if ended.get("replaced") else ""
         of_run = f"{context.run_name}{_folder_option(context)}"
         following = {"check": f"handrail upload verify {of_run}"}
-        ignored = _data(context, "organize_files").get("left") or checked.get("problems")
-        if ignored or sent.get("left_out"):
-            following["which"] = f"handrail upload files {of_run} --state left-out"
         words = ("new", "replaced", "unchanged", "skipped", "left_out", "deleted")
         counts = {each: sent.get(each, 0) for each in words}
         counts["left_out"] += checked.get("failed", 0)
+        ignored = _data(context, "organize_files").get("left") or checked.get("problems")
+        states = ["left-out"] * bool(ignored or counts["left_out"])
+        if states := [*states, *["deleted"] * bool(counts["deleted"])]:
+            following["which"] = f"handrail upload files {of_run} --state {','.join(states)}"
         result: UploadResult = {
             "summary": f"{self.done} {outcome_text(counts)} to {context.options.target} · "
             f"{size_text(size)}{rate}{where}{kept}",

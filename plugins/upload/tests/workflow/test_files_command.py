@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -120,16 +119,22 @@ def test_several_outcomes(listed: Callable[..., Path], run: Callable[..., Any]) 
     assert found(run("files", "--state", "new", "--state", "replaced")[1]) == expected
 
 
-def test_deleted_files(listed: Callable[..., Path], run: Callable[..., Any]) -> None:
-    """What the source had no longer is listed by itself."""
-    path = listed({"a": "sent"})
-    with closing(sqlite3.connect(path)) as db:
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS deleted (key TEXT PRIMARY KEY, size INTEGER, sha256, etag)"
-        )
-        db.executemany("INSERT INTO deleted VALUES (?, 2, NULL, NULL)", [("z",), ("y",)])
-        db.commit()
-    assert found(run("files")[1]) == [("new", "a"), ("deleted", "y"), ("deleted", "z")]
+def test_deleted_files(
+    write: Callable[..., Path], upload: Callable[..., Any], run: Callable[..., Any], here: Path
+) -> None:
+    """What the source had no longer is listed by itself, and the run names the command."""
+    write("a y z .hidden")
+    upload()
+    for name in "yz":
+        (here / "src" / name).unlink()
+    done = upload(delete_missing=True, max_delete="100%")
+    assert done["next"]["which"].endswith(f"{done['run']} --state left-out,deleted")
+    told = found(run("files")[1])
+    assert [each for each in told if each[0] != "left-out"] == [
+        ("unchanged", "a"),
+        ("deleted", "y"),
+        ("deleted", "z"),
+    ]
     assert found(run("files", "--state", "deleted", "--match", "z*")[1]) == [("deleted", "z")]
 
 

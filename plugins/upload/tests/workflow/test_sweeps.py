@@ -12,6 +12,30 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code", "stored"),
+    [
+        (("--over", "source=a,b", "out"), 0, ["out/a.txt", "out/b.txt"]),
+        (("a", "--over", "target=x,y"), 0, ["x/a.txt", "y/a.txt"]),
+        (("--over", "source=a,b", "-p", "target=out"), 0, ["out/a.txt", "out/b.txt"]),
+        (("a", "out", "--over", "source=a,b"), 2, []),
+    ],
+)
+def test_words_are_the_values_of_the_arguments_that_are_not_swept(
+    handrail: Command, here: Path, words: tuple[str, ...], code: int, stored: list[str]
+) -> None:
+    """In their order; one too many is a mistake."""
+    for name in "ab":
+        (here / name).mkdir()
+        (here / name / f"{name}.txt").write_text(name)
+    packs = {"HANDRAIL_ONLY_PACKS": "handrail-upload,handrail-workers"}
+    done = handrail("run", "upload", *words, "--executor", "threads:1", **packs)
+    assert done.returncode == code, done.stderr
+    found = {str(path.relative_to(here)) for path in here.glob("*/*.txt")}
+    assert found == {*stored, "a/a.txt", "b/b.txt"}
+
+
+@pytest.mark.slow
 def test_the_runs_of_a_sweep_that_share_a_target_are_undone_one_after_the_other(
     handrail: Command, here: Path
 ) -> None:

@@ -44,7 +44,8 @@ def sweep_for(request: RunRequest) -> RunRequest:
     params = DottedParams(action.params_model)
     seed = values["sample_seed"] or 0
     grid = grid_from(values["over"], params, sample=values["sample"], seed=seed)
-    check_given_once(request.params_typed(), grid.over, request.label)
+    check_given_once(_by_position(request, request.params_typed(), grid), grid.over, request.label)
+    given = replace(given, params=_by_position(request, given.params, grid))
     named = request.named({name: f"--over {name}" for name in grid.over})
     try:
         grid = checked_grid(action, given.params, grid)
@@ -82,6 +83,18 @@ def sweep_for(request: RunRequest) -> RunRequest:
         executor=_executor(request),
         derivation=derivation,
     )
+
+
+def _by_position(request: RunRequest, params: Mapping[str, Any], grid: Grid) -> Mapping[str, Any]:
+    """Return params in which the words of the call are those of the arguments without `--over`."""
+    metavars, typed = dict(request.options.arguments), request.params_typed()
+    names = [path[0] for path, label in request.options.labels.items() if label in metavars]
+    words = [typed[name] for name in names if name in typed]
+    free = [name for name in names if name not in grid.over]
+    if len(words) != len(free):
+        return params
+    kept = {k: v for k, v in params.items() if k not in names or k not in grid.over}
+    return kept | dict(zip(free, words, strict=True))
 
 
 def _executor(request: RunRequest) -> str | None:

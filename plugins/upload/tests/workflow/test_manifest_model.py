@@ -108,9 +108,7 @@ class Model(RuleBasedStateMachine):
         """What became of valid files is forgotten."""
         self.manifest.reopen_files()
         self.files = [
-            each
-            if each.state == INVALID
-            else replace(each, state=FOUND, problem=None, sha256=None, etag=None)
+            each if each.state == INVALID else replace(each, state=FOUND, problem=None, etag=None)
             for each in self.files
         ]
 

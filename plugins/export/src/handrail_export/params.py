@@ -3,17 +3,15 @@
 # Annotations are not postponed here: pydantic would compile each of them by itself.
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 from handrail import Argument, Option
-from handrail_export.errors import ExportError
-from handrail_storage import Duration, KeepReplaced, Size, one_line
-
-_Given = TypeVar("_Given")
+from handrail_storage import Duration, KeepReplaced, Size
+from handrail_storage.inputs import checked
 
 IfExists = Literal["error", "overwrite"]
 OnInvalid = Literal["fail", "skip"]
@@ -129,21 +127,21 @@ class ExportParams(BaseModel):
     def _known_source(cls, source: str) -> str:
         from handrail_export.sources.address import parse_source
 
-        return _checked(source, parse_source)
+        return checked(source, parse_source)
 
     @field_validator("sources")
     @classmethod
     def _known_sources(cls, sources: dict[str, str]) -> dict[str, str]:
         from handrail_export.sources.address import parse_named
 
-        return _checked(sources, parse_named)
+        return checked(sources, parse_named)
 
     @field_validator("target")
     @classmethod
     def _known_target(cls, target: str) -> str:
         from handrail_export.target import parse_target
 
-        return _checked(target, parse_target)
+        return checked(target, parse_target)
 
     @model_validator(mode="before")
     @classmethod
@@ -182,11 +180,3 @@ class ExportParams(BaseModel):
         if self.parameters and not self.query:
             raise ValueError("parameters are for a query: --query SQL")
         return self
-
-
-def _checked(given: _Given, parse: Callable[[_Given], object]) -> _Given:
-    try:
-        parse(given)
-    except ExportError as error:
-        raise ValueError(one_line(error)) from error
-    return given

@@ -1,12 +1,30 @@
-"""Checks that the inputs of a run are there, for `check_inputs` of actions."""
+"""Checks the inputs of a run: for validators of params, and for `check_inputs` of actions."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeVar
 
-__all__ = ["missing"]
+from handrail.errors import HandrailError
+from handrail_storage.texts import one_line
+
+__all__ = ["checked", "missing"]
+
+T = TypeVar("T")
+
+
+def checked(value: T, parse: Callable[[T], object]) -> T:
+    """Return a value of a param if it can be parsed.
+
+    Raises:
+        ValueError: It cannot; the error of `parse` with its ways out, in one line.
+    """
+    try:
+        parse(value)
+    except HandrailError as error:
+        raise ValueError(one_line(error)) from error
+    return value
 
 
 def missing(

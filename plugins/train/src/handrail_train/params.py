@@ -17,9 +17,10 @@ from pydantic import (
 
 from handrail import Argument, Option
 from handrail_storage import one_line
+from handrail_storage.inputs import checked
 from handrail_train.data.columns import parse_columns
 from handrail_train.data.source import BUNDLED
-from handrail_train.errors import ModelError, StorageError
+from handrail_train.errors import ModelError
 from handrail_train.store import DEFAULT, parse_store
 from handrail_train.table_params import TableParams
 
@@ -159,11 +160,7 @@ class TrainParams(TableParams):
     @field_validator("store")
     @classmethod
     def _known_store(cls, store: str) -> str:
-        try:
-            parse_store(store)
-        except StorageError as error:
-            raise ValueError(one_line(error)) from error
-        return store
+        return checked(store, parse_store)
 
     @field_validator("name")
     @classmethod

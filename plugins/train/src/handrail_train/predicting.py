@@ -22,7 +22,8 @@ from handrail import (
     StepRegistry,
     StepResult,
 )
-from handrail_storage import StorageContext, count_text, one_line, size_text
+from handrail_storage import StorageContext, count_text, size_text
+from handrail_storage.inputs import checked
 from handrail_train.errors import ContainmentError, DataError, StorageError
 from handrail_train.store import DEFAULT, create, open_store, parse_store
 from handrail_train.table_params import TableParams
@@ -73,11 +74,7 @@ class PredictParams(TableParams):
     @field_validator("store", "out")
     @classmethod
     def _known_place(cls, place: str) -> str:
-        try:
-            parse_store(place)
-        except StorageError as error:
-            raise ValueError(one_line(error)) from error
-        return place
+        return checked(place, parse_store)
 
     def place(self) -> tuple[Place, str]:
         """Return the place above the file to write, and its name there.

@@ -3,8 +3,7 @@
 # Annotations are not postponed here: pydantic would compile each of them by itself.
 
 import re
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -22,6 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from handrail import Argument, Option
 from handrail_storage import Duration, KeepReplaced, Size
+from handrail_storage.inputs import checked
 
 IfExists = Literal["same", "skip", "overwrite", "error"]
 Compare = Literal["checksum", "size"]
@@ -29,18 +29,6 @@ OnInvalid = Literal["fail", "skip"]
 OnChanged = Literal["fail", "skip", "take"]
 
 MIB = 1 << 20
-
-
-@contextmanager
-def _in_one_line() -> Generator[None]:
-    """Raise an error of the block as pydantic tells it."""
-    from handrail_storage import one_line
-    from handrail_upload.errors import UploadError
-
-    try:
-        yield
-    except UploadError as error:
-        raise ValueError(one_line(error)) from error
 
 
 class UploadParams(BaseModel):
@@ -218,19 +206,14 @@ class UploadParams(BaseModel):
     def _known_catalogue(cls, catalogue: str | None) -> str | None:
         from handrail_upload.catalogue.address import parse
 
-        if catalogue is not None:
-            with _in_one_line():
-                parse(catalogue)
-        return catalogue
+        return None if catalogue is None else checked(catalogue, parse)
 
     @field_validator("include", "exclude")
     @classmethod
     def _possible_patterns(cls, patterns: list[str]) -> list[str]:
         from handrail_upload.patterns import Patterns
 
-        with _in_one_line():
-            Patterns(patterns)
-        return patterns
+        return checked(patterns, Patterns)
 
     @field_validator("target")
     @classmethod
@@ -239,9 +222,7 @@ class UploadParams(BaseModel):
 
         if not target.strip():
             raise ValueError("give a target: a folder or a URL such as s3://bucket/path")
-        with _in_one_line():
-            parse_target(target)
-        return target
+        return checked(target, parse_target)
 
     @model_validator(mode="before")
     @classmethod

@@ -53,7 +53,7 @@ def stored(project: Path) -> list[str]:
 
 
 def registered(project: Path) -> list[str]:
-    with closing(sqlite3.connect(project / "pots.db")) as db:
+    with closing(sqlite3.connect(project / "store.db")) as db:
         return sorted(name for (name,) in db.execute("SELECT name FROM handrail_data_unit"))
 
 
@@ -76,7 +76,7 @@ def test_files_are_stored_and_registered(
     assert {name for name, _ in client.calls} == {"get_storage", "get_data_collection"}
     assert stored(project) == ["data_meta_1/pot.json", "image_1/jug.jpg", "image_1/pot.jpg"]
     assert registered(project) == ["jug", "pot"]
-    with closing(sqlite3.connect(project / "pots.db")) as db:
+    with closing(sqlite3.connect(project / "store.db")) as db:
         rows = db.execute("SELECT metadata FROM handrail_data_unit WHERE name = 'pot'")
         (metadata,) = rows.fetchone()
     assert '"origin_file_stem":"pot"' in metadata.replace(" ", "")
@@ -90,7 +90,7 @@ def test_a_failure_takes_back_what_was_stored(
     with pytest.raises(StepFailedError, match="nobody listens"):
         FailingUpload(params, runtime).run()
     assert stored(project) == []
-    assert not (project / "pots.db").exists()
+    assert not (project / "store.db").exists()
 
 
 def test_undo_later(
@@ -102,7 +102,7 @@ def test_undo_later(
         assert len(stored(project)) == 3
         rollback(PlainUpload, 1, journal=journal, ctx=runtime)
     assert stored(project) == []
-    assert not (project / "pots.db").exists()
+    assert not (project / "store.db").exists()
 
 
 def test_again(
@@ -168,4 +168,4 @@ def test_a_killed_upload(project: Path, source: Path, tmp_path: Path, then: str)
     ]
     assert codes == [-9, 0]
     assert len(stored(project)) == (2 if then == "resume" else 0)
-    assert (project / "pots.db").exists() is (then == "resume")
+    assert (project / "store.db").exists() is (then == "resume")

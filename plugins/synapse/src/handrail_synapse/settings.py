@@ -20,7 +20,7 @@ class StoreSettings(BaseModel):
     catalogue: str | None = Field(
         default=None,
         description="SQLite file, or postgresql:// URL, in which they are registered; by default, "
-        "one called like the collection",
+        "one named after the target",
     )
 
     @classmethod

@@ -68,8 +68,11 @@ def claims_to_look_at(context: UploadContext, recorded: RecordedTransfer) -> Cla
 
 
 def _register(context: UploadContext) -> str:
-    """Return what names the catalogue and the collection of a run to other runs; empty for none."""
-    identity = context.use_catalogue().identity() if context.options.registers else ""
+    """Return what names the catalogue and the collection of a run to other runs.
+
+    Runs without a catalogue that name the same collection delete what they no longer have, too.
+    """
+    identity = context.use_catalogue().identity() if context.options.registers else "none"
     return f"{identity} {context.collection or ''}" if identity else ""
 
 

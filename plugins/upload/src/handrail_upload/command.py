@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import click
@@ -119,7 +119,8 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
         about = manifest.description()
         if "target" not in about or "catalogue" not in about:
             raise UploadError(f"the upload {found.name} ended before it had a target")
-        with open_catalogue(about["catalogue"]) as catalogue:
+        named = about["catalogue"]
+        with open_catalogue(named) if named else nullcontext() as catalogue:
             checked = Verification(
                 manifest=manifest,
                 storage=open_storage(about["target"]),
@@ -132,7 +133,7 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
             "id": found.number,
             "uid": found.uid,
             "target": about["target"],
-            "catalogue": about["catalogue"],
+            "catalogue": named or None,
             "files": checked.files,
             "bytes": checked.size,
             "differences": differences,
@@ -142,7 +143,7 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     unfinished = "" if about.get("finished") else " · not finished"
     echo(f"{found.name}{unfinished}", head="upload     ")
     echo(about["target"], head="target     ")
-    echo(about["catalogue"], head="catalogue  ")
+    echo(named or "none: --no-catalogue", head="catalogue  ")
     for each in differences[:_SHOWN]:
         echo(f"{each['key']}  {each['what']}", head=f"  {each['where']:9}  ")
     if len(differences) > _SHOWN:

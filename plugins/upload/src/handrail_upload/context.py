@@ -299,13 +299,7 @@ class UploadContext(StorageContext, ActionContext[P]):
         """
         from handrail_upload.site import Site
 
-        options, collection = self.options, self.collection
-        # The content of a specification may have changed since, or its file may be deleted.
-        if collection is None and (options.collection or options.specification is None):
-            collection = collection_of(options)
-        return Site.of(
-            notes, options=options, run=self.run_id, here=self._here, collection=collection
-        )
+        return Site.of(notes, options=self.options, run=self.run_id, here=self._here)
 
     @property
     def _here(self) -> str:
@@ -314,20 +308,26 @@ class UploadContext(StorageContext, ActionContext[P]):
 
     @property
     def catalogue_url(self) -> str:
-        """The catalogue of the params, or `<collection>.db`."""
+        """The catalogue of the params, or a file named after the target; empty without one."""
         from handrail_upload.site import catalogue_of
 
-        # Without `initialize` the name is that of the param, which may be None.
-        asked = self.options.catalogue
-        return asked or catalogue_of(self.collection or collection_of(self.options))
+        return catalogue_of(self.options)
 
     @property
     def catalogue_address(self) -> str:
-        """The catalogue, independent of the working folder."""
+        """The catalogue, independent of the working folder; empty without one."""
         url = self.catalogue_url
-        if "://" in url:
+        if not url or "://" in url:
             return url
         return os.path.normpath(os.path.join(self._here, os.path.expanduser(url)))
+
+    def show_units(self, manifest: Manifest | Path) -> None:
+        """Let `data_units` read the data units that are stored."""
+        from handrail_upload.manifest import STORED
+        from handrail_upload.manifest.views import units_in
+
+        location = readable(self.use_storage().address)
+        self.data_units = units_in(manifest, location, *STORED)
 
     def close(self) -> None:
         """Close all open objects. Calling it twice is harmless."""
@@ -348,10 +348,12 @@ def _throw_away(manifest: Manifest, folder: str) -> None:
 
 
 def collection_of(options: UploadParams) -> str:
-    """Return the name of the collection: as given, of the specification, or of the folder."""
+    """Return the name of the collection: as given, of the specification, or of the target."""
+    from handrail_upload.storage.target import target_name
+
     named = options.collection
     if named is None and options.specification is not None:
         from handrail_upload.specification import read_specification
 
         named = read_specification(options.specification).name
-    return readable(named or options.collection_name or "upload")
+    return readable(named) if named else target_name(options.target)

@@ -32,8 +32,8 @@ class DownloadParams(UploadParams):
         )
         # Params of an upload that a download has not.
         sources: ClassVar = {}
-        collection: ClassVar = None
-        catalogue: ClassVar = None
+        collection: ClassVar = "download"
+        catalogue: ClassVar = False  # Where the files are registered, they stay so.
         metadata_file: ClassVar = None
         metadata_key: ClassVar = None
         specification: ClassVar = None
@@ -49,19 +49,9 @@ class DownloadParams(UploadParams):
     )
 
     @property
-    def registers(self) -> bool:
-        """False: where the files are registered, they stay so."""
-        return False
-
-    @property
     def folders(self) -> dict[str, Path]:
         """None: also a folder is read as a target."""
         return {}
-
-    @property
-    def collection_name(self) -> str:
-        """That of no collection."""
-        return "download"
 
     def whereabouts(self) -> tuple[str, Path | None]:
         """Return the address of the objects, and the list of files of the upload that has them.

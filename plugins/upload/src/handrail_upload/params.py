@@ -30,6 +30,9 @@ OnChanged = Literal["fail", "skip", "take"]
 
 MIB = 1 << 20
 
+# How --catalogue alone and --no-catalogue are written, and no value.
+_SWITCH = {"true": True, "false": False, "none": True}
+
 
 class UploadParams(BaseModel):
     """Upload a folder to object storage and register it; what fails is taken back.
@@ -56,12 +59,12 @@ class UploadParams(BaseModel):
         min_length=1,
         max_length=200,
         description="Name of the collection in the catalogue; by default, that of the "
-        "specification or the source folder",
+        "specification or the target",
     )
-    catalogue: str | None = Field(
-        default=None,
+    catalogue: bool | str = Field(
+        default=True,
         description="SQLite file, or postgresql:// URL, in which the files are registered; by "
-        "default, COLLECTION.db",
+        "default, a file named after the target; with --no-catalogue, they are not registered",
     )
     metadata_file: Annotated[Path | None, Option("--metadata")] = Field(
         default=None,
@@ -201,12 +204,17 @@ class UploadParams(BaseModel):
             raise ValueError("a part has 5MiB to 5GiB, such as 16MiB")
         return size
 
-    @field_validator("catalogue", check_fields=False)
+    @field_validator("catalogue", mode="before", check_fields=False)
     @classmethod
-    def _known_catalogue(cls, catalogue: str | None) -> str | None:
+    def _known_catalogue(cls, catalogue: object) -> object:
         from handrail_upload.catalogue.address import parse
 
-        return None if catalogue is None else checked(catalogue, parse)
+        known = _SWITCH.get(str(catalogue).lower(), catalogue)
+        if isinstance(known, str):
+            return checked(known, parse)
+        if not isinstance(known, bool):
+            raise ValueError("give a file or a postgresql:// URL, or false for no catalogue")
+        return known
 
     @field_validator("include", "exclude")
     @classmethod
@@ -255,6 +263,15 @@ class UploadParams(BaseModel):
             raise ValidationError.from_exception_data(cls.__name__, [source, target]) from None
 
     @model_validator(mode="after")
+    def _collection_somewhere(self) -> Self:
+        if "collection" in self.model_fields_set and self.collection and not self.registers:
+            raise ValueError(
+                "--collection names files in the catalogue, and --no-catalogue registers none: "
+                "give one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_comparison(self) -> Self:
         if self.checksum and self.compare == "size":
             raise ValueError("--checksum reads all files, --compare size none: give one of them")
@@ -285,16 +302,9 @@ class UploadParams(BaseModel):
     @property
     def registers(self) -> bool:
         """Whether the files are registered in a catalogue."""
-        return True
+        return self.catalogue is not False
 
     @property
     def folders(self) -> dict[str, Path]:
         """The source folders by role; a single one under ""."""
         return dict(self.sources) if self.source is None else {"": self.source}
-
-    @property
-    def collection_name(self) -> str | None:
-        """The given collection, or the name of the source folder."""
-        if self.collection is not None or self.source is None:
-            return self.collection
-        return self.source.resolve().name or None

@@ -25,11 +25,12 @@ from handrail_storage.manifests import RUN
 from handrail_upload.errors import ContainmentError
 from handrail_upload.names import readable
 from handrail_upload.params import UploadParams
-from handrail_upload.storage.target import CALLER, is_kept, parse_target
+from handrail_upload.storage.target import CALLER, is_kept, parse_target, target_name
 
 FIRST = "upload_files"
 """The step whose claim has the name of the run."""
 
+_LONGEST = 50  # Characters of the name of a catalogue, which other names begin with.
 _BESIDE = ("", "-wal", "-shm", "-journal")  # Suffixes that SQLite appends to the name of a file.
 
 
@@ -38,14 +39,11 @@ class Site(handrail_storage.Site):
     """The target of a run, its state folder and its catalogue; the run creates nothing elsewhere.
 
     Attributes:
-        catalogue: The URL of the catalogue, or its file; if its name is in a file that may have
-            changed, the working folder, which contains it.
-        named: Whether the name of the catalogue is known.
+        catalogue: The URL of the catalogue, or its file; an empty text without a catalogue.
         kept: Keys in the target that are Handrail's own.
     """
 
     catalogue: Folder | str
-    named: bool
     kept: tuple[str, ...]
 
     @classmethod
@@ -56,7 +54,6 @@ class Site(handrail_storage.Site):
         options: UploadParams,
         run: str | None,
         here: str,
-        collection: str | None,
     ) -> Site:
         """Return the places of a run.
 
@@ -65,7 +62,6 @@ class Site(handrail_storage.Site):
             options: The params.
             run: The id of the run; None outside of one, as in a test of one step.
             here: The working folder.
-            collection: Name of the collection, if known.
 
         Raises:
             ContainmentError: The id is malformed, and the names of files begin with it.
@@ -75,10 +71,9 @@ class Site(handrail_storage.Site):
         notes = notes or Notes({})
         place, folder = _target(options.target, here, notes)
         state = _state(str(options.folder), here, notes)
-        named = options.catalogue or (None if collection is None else catalogue_of(collection))
-        catalogue = _catalogue(named, here, notes)
+        catalogue = _catalogue(catalogue_of(options), here, notes)
         own = [state.path, os.path.join(here, ".handrail")]
-        if isinstance(catalogue, Folder) and named is not None and options.registers:
+        if isinstance(catalogue, Folder):
             own += [f"{catalogue.path}{end}" for end in _BESIDE]
         return cls(
             place=place,
@@ -88,7 +83,6 @@ class Site(handrail_storage.Site):
             retries=options.retries,
             caller=CALLER,
             catalogue=catalogue,
-            named=named is not None,
             kept=tuple(_keys_in(place, own)),
         )
 
@@ -150,14 +144,9 @@ class Site(handrail_storage.Site):
         url = text(noted)
         if isinstance(self.catalogue, str):
             if url != self.catalogue:
-                raise ValueError(f"by the params of the run it is {self.catalogue}")
+                raise ValueError(f"by the params of the run it is {self.catalogue or 'nowhere'}")
             return url
-        if self.named:
-            return self.catalogue.itself(url)
-        above, name = os.path.split(url)
-        if not name.endswith(".db"):
-            raise ValueError("it is no name of a catalogue")
-        return os.path.join(self.catalogue.itself(above), name)
+        return self.catalogue.itself(url)
 
 
 def claim_name(run: str, step: str) -> str:
@@ -171,9 +160,20 @@ def claim_name(run: str, step: str) -> str:
     return f"{run}.{hashlib.sha256(step.encode()).hexdigest()[:16]}"
 
 
-def catalogue_of(collection: str) -> str:
-    """Return the default catalogue of a collection."""
-    return f"{collection.replace('/', '_')}.db"
+def catalogue_of(options: UploadParams) -> str:
+    """Return the catalogue of the params, which may be a file named after the target.
+
+    That is `bucket-path.db` for an object storage and `folder.db` for a folder, without dots at the
+    start.
+
+    Returns:
+        An empty text without a catalogue.
+    """
+    if isinstance(options.catalogue, str):
+        return options.catalogue
+    target = target_name(options.target)
+    name = target.partition("://")[2].replace("/", "-") or os.path.basename(target)
+    return f"{name.lstrip('.')[:_LONGEST] or 'upload'}.db" if options.registers else ""
 
 
 def _target(given: str, here: str, notes: Notes) -> tuple[Place, Folder | None]:
@@ -190,16 +190,14 @@ def _state(given: str, here: str, notes: Notes) -> Folder:
     return Folder.of(os.path.join(here, given), relative_path(given), noted, here=here)
 
 
-def _catalogue(given: str | None, here: str, notes: Notes) -> Folder | str:
+def _catalogue(given: str, here: str, notes: Notes) -> Folder | str:
     noted = [
         cast("dict[str, object]", each).get("url")
         for name in ("catalogue", "rows")
         for each in notes.raw(name)
         if isinstance(each, dict)
     ]
-    if given is None:
-        return Folder.of(here, ".", folders_of(noted))
-    if "://" in given:
+    if not given or "://" in given:
         return given
     path = os.path.join(here, os.path.expanduser(given))
     return Folder.of(path, relative_path(given), noted)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrail_storage import StorageError, size_text
+from handrail_storage import StorageError, count_text, size_text
 from handrail_storage.claims import Claims, ClaimStaysError, HeldList, Undoing
 from handrail_upload.manifest import INVALID, REPLACE, arrived_lines_in, sizes_in
 from handrail_upload.names import readable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def take_rows_back(
     recorded: RecordedCatalogue, undoing: Undoing | None, on_status: OnStatus
-) -> tuple[int, str]:
+) -> str:
     """Take the rows of a run out of its catalogue, so that the others describe what is there.
 
     Args:
@@ -30,7 +30,7 @@ def take_rows_back(
         on_status: Told what the catalogue is waited for.
 
     Returns:
-        The number of units that were removed or restored, and the catalogue, for people.
+        A line for people.
 
     Raises:
         CatalogueError: That failed; the rows are unchanged.
@@ -49,7 +49,13 @@ def take_rows_back(
         else:
             removed = catalogue.remove(recorded.run, undoing.passing_on, in_place)
         catalogue.withdraw_abandoned()
-    return removed.units_removed + removed.units_restored, catalogue.shown
+    units = removed.units_removed + removed.units_restored
+    way = (
+        "brought back to"
+        if removed.units_restored and not removed.units_removed
+        else "taken out of"
+    )
+    return f"{count_text(units, 'unit')} {way} {catalogue.shown}"
 
 
 def made_in(manifest: Path) -> HeldList | None:

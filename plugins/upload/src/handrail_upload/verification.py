@@ -39,7 +39,7 @@ class Verification:
     Attributes:
         manifest: The manifest of the upload.
         storage: The target.
-        catalogue: The catalogue.
+        catalogue: The catalogue; None if nothing was registered.
         checksum: Whether the content of every object is read.
         files: Number of files compared so far.
         size: Their bytes.
@@ -47,7 +47,7 @@ class Verification:
 
     manifest: Manifest
     storage: Storage
-    catalogue: Catalogue
+    catalogue: Catalogue | None
     checksum: bool = False
     files: int = field(default=0, init=False)
     size: int = field(default=0, init=False)
@@ -97,6 +97,8 @@ class Verification:
 
     def _in_catalogue(self) -> Iterator[Difference]:
         """Go through both lists side by side, which are in the same order."""
+        if self.catalogue is None:
+            return
         rows = self.catalogue.units(self.manifest.description().get("collection", ""))
         row = next(rows, None)
         for unit in self.manifest.units(self.storage.address):

@@ -104,17 +104,16 @@ def is_named_by(check: Any, recorded: str) -> bool:
     return True
 
 
-def test_a_catalogue_of_an_unknown_name_lies_in_the_working_folder(here: Path) -> None:
-    """Where a specification names it, which may have changed since, any name will do there."""
-    (here / "sub").mkdir()
-    options = UploadParams(source=here / "src", target="store", specification=here / "gone.toml")
-    site = Site.of(options=options, run=RUN, here=str(here), collection=None)
-    assert site.catalogue_at(f"{here}/shapes.db") == f"{here}/shapes.db"
-    for url in (f"{here}/sub/shapes.db", f"{here}/shapes", "/tmp/shapes.db", "postgresql://h/d"):
+def test_a_catalogue_is_that_of_the_params(here: Path) -> None:
+    """By its name, in the working folder; without one, none is named by any text."""
+    options = UploadParams(source=here / "src", target="deep/store")
+    site = Site.of(options=options, run=RUN, here=str(here))
+    assert site.catalogue_at(f"{here}/store.db") == f"{here}/store.db"
+    for url in (f"{here}/deep/store.db", f"{here}/src.db", "/tmp/store.db", "postgresql://h/d"):
         assert not is_named_by(site.catalogue_at, url)
-    known = Site.of(options=options, run=RUN, here=str(here), collection="a/b")
-    assert known.catalogue_at(f"{here}/a_b.db") == f"{here}/a_b.db"
-    assert not is_named_by(known.catalogue_at, f"{here}/shapes.db")
+    options = UploadParams(source=here / "src", target="deep/store", catalogue=False)
+    none = Site.of(options=options, run=RUN, here=str(here))
+    assert not is_named_by(none.catalogue_at, f"{here}/store.db")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_a_relative_place_may_have_been_elsewhere(here: Path, recorded: str, nam
     def passes(target: str, noted: str) -> bool:
         options = UploadParams(source=here / "src", target=target)
         notes = Notes({"target": [noted]})
-        site = Site.of(notes, options=options, run=RUN, here=str(here), collection=None)
+        site = Site.of(notes, options=options, run=RUN, here=str(here))
         return is_named_by(site.address, noted)
 
     assert passes("a/b", recorded) == named

@@ -47,7 +47,7 @@ def site_of(tmp_path: Path) -> Callable[[str], Callable[[Notes], Site]]:
 
     def _site_of(target: str) -> Callable[[Notes], Site]:
         options = UploadParams(source=tmp_path, target=target)
-        return partial(Site.of, options=options, run=None, here=str(tmp_path), collection=None)
+        return partial(Site.of, options=options, run=None, here=str(tmp_path))
 
     return _site_of
 

@@ -165,7 +165,7 @@ def stored(here: Path) -> Callable[..., list[str]]:
 def units() -> Callable[..., dict[str, tuple[dict[str, Any], list[str]]]]:
     """Return a function that reads a collection: metadata and locations of each unit."""
 
-    def _units(catalogue: str = "src.db", collection: str = "src") -> dict[str, Any]:
+    def _units(catalogue: str = "out.db", collection: str = "out") -> dict[str, Any]:
         with open_catalogue(catalogue) as opened:
             return {
                 each.name: (dict(each.metadata), [file.location for file in each.files])

@@ -26,7 +26,7 @@ def test_verify(run: Callable[..., Any], uploaded: str, here: Path) -> None:
         assert out.splitlines() == [
             f"upload     {uploaded}",
             f"target     {here}/out",
-            f"catalogue  {here}/src.db",
+            f"catalogue  {here}/out.db",
             f"3 files, 2 kB · {how} · all as it was uploaded",
         ]
 
@@ -41,7 +41,7 @@ def test_verify_as_json(run: Callable[..., Any], uploaded: str, here: Path) -> N
         "id": None,
         "uid": uploaded,
         "target": f"{here}/out",
-        "catalogue": f"{here}/src.db",
+        "catalogue": f"{here}/out.db",
         "files": 3,
         "bytes": 2004,
         "differences": [{"key": "b", "where": "target", "what": "it is missing"}],
@@ -68,7 +68,7 @@ def test_differences_at_the_target(run: Callable[..., Any], uploaded: str, here:
 
 def test_differences_in_the_catalogue(run: Callable[..., Any], uploaded: str, here: Path) -> None:
     """What is not registered, or registered otherwise, is told."""
-    with closing(sqlite3.connect(here / "src.db")) as db:
+    with closing(sqlite3.connect(here / "out.db")) as db:
         db.execute("DELETE FROM handrail_data_file WHERE key = 'a'")
         db.execute("UPDATE handrail_data_file SET size = 7 WHERE key = 'b'")
         db.execute("UPDATE handrail_data_file SET sha256 = 'x' WHERE key = 'sub/c'")
@@ -118,10 +118,10 @@ def test_verify_without_any(run: Callable[..., Any], here: Path) -> None:
 
 def test_without_the_catalogue(run: Callable[..., Any], uploaded: str, here: Path) -> None:
     """A catalogue that is gone is an error that names it, and it is not made anew."""
-    (here / "src.db").unlink()
+    (here / "out.db").unlink()
     with pytest.raises(CatalogueError, match="is not there"):
         run("verify")
-    assert not (here / "src.db").exists()
+    assert not (here / "out.db").exists()
 
 
 def test_a_run_that_has_not_finished(run: Callable[..., Any], uploaded: str, here: Path) -> None:

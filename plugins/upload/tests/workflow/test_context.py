@@ -9,8 +9,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from handrail import BaseStepContext, RuntimeContext
 from handrail_upload import OrganizeFilesStep, UploadContext
 
@@ -59,24 +57,6 @@ def test_forgotten(seen: Any) -> None:
     del made
     gc.collect()
     assert not folder.exists()
-
-
-@pytest.mark.parametrize(
-    ("params", "shown", "address"),
-    [
-        ({}, "src.db", "{here}/src.db"),
-        ({"collection": "a/b"}, "a_b.db", "{here}/a_b.db"),
-        ({"catalogue": "x/c.db"}, "x/c.db", "{here}/x/c.db"),
-        ({"catalogue": "~/c.db"}, "~/c.db", "{home}/c.db"),
-        ({"catalogue": "postgresql://h/d"}, "postgresql://h/d", "postgresql://h/d"),
-    ],
-)
-def test_catalogue(here: Path, seen: Any, params: dict[str, Any], shown: str, address: str) -> None:
-    """The catalogue is what was given, or is called like the collection, also before any step."""
-    values = {"source": "src", "target": "out", **params}
-    made = UploadContext(runtime_ctx=RuntimeContext(logger=seen), params=values)
-    assert made.catalogue_url == shown
-    assert made.catalogue_address == address.format(here=here, home=Path.home())
 
 
 def test_rows_are_read_again(

@@ -176,9 +176,9 @@ def test_odd_names_that_are_there_are_not_missing(
 def test_files_of_others_and_of_other_collections_stay(
     ten: Path, write: Callable[..., Path], upload: Callable[..., Any], stored: Callable[..., Any]
 ) -> None:
-    """Two sources have one target; each upload only deletes what came from its own."""
+    """Two sources have one target, and a collection each; what came from the other one stays."""
     write({"3.txt": "text 3", "theirs": "x"}, "other")
-    upload(source="other")
+    upload(source="other", collection="other")
     write({"foreign": "y"}, "out")
     (ten / "3.txt").unlink()
     (ten / "4.txt").unlink()
@@ -205,7 +205,7 @@ def test_who_relies_on_what_stays_is_told(
     ten: Path, write: Callable[..., Path], upload: Callable[..., Any], seen: Any
 ) -> None:
     write({"3.txt": "text 3"}, "other")
-    run = upload(source="other")["run"]
+    run = upload(source="other", collection="other")["run"]
     (ten / "3.txt").unlink()
     assert upload(**GONE)["deleted_files"] == 0
     assert [text for _, text in seen.logs("stays")] == [

@@ -33,10 +33,10 @@ def test_what_it_tells(
     assert told == {
         "initialize": [
             "open the target out, and write and delete a probe there",
-            "open the catalogue src.db",
+            "open the catalogue out.db",
         ],
         "upload_files": ["new        a  3 B", "new        sub/b  2 kB", "2 files to send, 2 kB"],
-        "generate_data_units": ["register 2 units in src.db"],
+        "generate_data_units": ["register 2 units in out.db"],
         "cleanup": ["close what is open"],
     }
     assert seen.data("organize_files")["summary"] == "2 files in 2 units"
@@ -198,7 +198,7 @@ def test_files_that_are_left_out_are_not_counted_later(
     write({"a": "", "b": "b"})
     told = dry_run(on_invalid="skip")
     assert told["upload_files"] == ["new        b  1 B", "1 file to send, 1 B"]
-    assert told["generate_data_units"] == ["register 1 unit in src.db"]
+    assert told["generate_data_units"] == ["register 1 unit in out.db"]
 
 
 def test_all_goes_with_a_dry_run(write: Callable[..., Path], handrail: Callable[..., Any]) -> None:

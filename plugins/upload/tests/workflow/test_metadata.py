@@ -65,7 +65,7 @@ def test_metadata_by_role(
         specification=str(sample / "collection.toml"),
         metadata_file=str(sample / "metadata.csv"),
     )
-    found = units("shapes.db", "shapes")
+    found = units(collection="shapes")
     assert len(found) == 12
     assert all(metadata["split"] for metadata, _ in found.values())
 

@@ -79,7 +79,7 @@ def test_in_the_source_folder(
     for _ in range(2):
         result = upload(source=".", target="../out")
         assert stored() == ["a", "b/c"]
-    assert result["summary"].endswith("2 units in src.db")
+    assert result["summary"].endswith("2 units in out.db")
 
 
 def test_source_and_target_are_one(
@@ -120,7 +120,7 @@ def test_grouped_by_stem(
     write("a.png a_mask.png a.txt sub/a.png sub/b.png sub/b.txt")
     upload(specification=spec)
     out = f"{here}/out"
-    found = units("scenes.db", "scenes")
+    found = units(collection="scenes")
     assert {name: files for name, (_, files) in found.items()} == {
         "a": [f"{out}/a.png", f"{out}/a_mask.png", f"{out}/a.txt"],
         "sub/a": [f"{out}/sub/a.png"],
@@ -146,7 +146,7 @@ def test_folders_that_are_no_text(
     (source / "a").write_text("a")
     upload(source=str(source), target=os.fsdecode(b"out\xff"))
     assert (here / os.fsdecode(b"out\xff") / "a").read_text() == "a"
-    assert units("caf%E9.db", "caf%E9") == {"a": ({}, [f"{here}/out%FF/a"])}
+    assert units("out%FF.db", "out%FF") == {"a": ({}, [f"{here}/out%FF/a"])}
 
 
 def test_the_sample_collection(
@@ -165,7 +165,7 @@ def test_the_sample_collection(
     assert seen.data("analyze_collection")["roles"] == ["image_1", "mask_1"]
     assert seen.data("organize_files")["summary"] == "24 files in 12 units"
     assert (result["uploaded_files"], result["data_units"]) == (24, 12)
-    found = units("shapes.db", "shapes")
+    found = units(collection="shapes")
     assert list(found) == [f"scene_{n:02}" for n in range(1, 13)]
     assert all(len(files) == 2 and meta["split"] for meta, files in found.values())
     assert len(stored()) == 24
@@ -182,7 +182,7 @@ def test_sources_by_role(
     sources = {"image_1": str(sample / "files/image_1"), "mask_1": str(sample / "elsewhere")}
     upload(sources=sources, specification=str(sample / "collection.toml"))
     assert {name.partition("/")[0] for name in stored()} == {"image_1", "mask_1"}
-    assert len(units("shapes.db", "shapes")) == 12
+    assert len(units(collection="shapes")) == 12
 
 
 def test_a_source_for_no_role(
@@ -286,7 +286,7 @@ def test_nothing_to_upload(
         upload()
     result = upload(allow_nothing=True)
     assert (result["success"], result["uploaded_files"], result["data_units"]) == (True, 0, 0)
-    assert result["summary"] == "uploaded 0 new to out · 0 B · 0 units in src.db"
+    assert result["summary"] == "uploaded 0 new to out · 0 B · 0 units in out.db"
     assert stored() == []
 
 

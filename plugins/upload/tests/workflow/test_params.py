@@ -25,7 +25,7 @@ RENAMED = {
 METAVARS = {
     "source": "NAME=VALUE",
     "collection": "TEXT",
-    "catalogue": "TEXT",
+    "catalogue": "[TEXT]",
     "metadata": "PATH",
     "metadata-key": "TEXT",
     "spec": "PATH",
@@ -51,6 +51,7 @@ METAVARS = {
     "state-folder": "PATH",
 }
 DEFAULTS = {
+    "catalogue": "True",
     "on-changed": "fail",
     "max-failed-files": "0",
     "max-delete": "10%",
@@ -131,7 +132,7 @@ def test_defaults() -> None:
     assert (params.transfers, params.part_concurrency, params.retries) == (32, 4, 8)
     assert params.part_size == 8 * MIB
     assert params.bandwidth is None
-    assert params.collection_name == "src"
+    assert params.catalogue is True
 
 
 @pytest.mark.parametrize(
@@ -236,15 +237,6 @@ def test_sources_by_role() -> None:
         DefaultUploadAction({"target": "out", "sources": sources})
     with pytest.raises(ParamsError, match="target: give a target"):
         DefaultUploadAction({"sources": sources, "specification": "s"})
-
-
-def test_collection_name(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collection is called like the source folder, also where that is `.` or ends in a slash."""
-    (here / "photos").mkdir()
-    assert UploadParams(source=Path("photos/"), target="out").collection_name == "photos"
-    assert UploadParams(source=Path("/"), target="out").collection_name is None
-    monkeypatch.chdir(here / "photos")
-    assert UploadParams(source=Path(), target="out").collection_name == "photos"
 
 
 def test_mistakes_on_the_command_line(

@@ -48,7 +48,7 @@ def test_the_result(write: Callable[..., Path], upload: Callable[..., Any], seen
     )
     assert (result["bytes"], result["data_units"]) == (2003, 2)
     summary = TIMES.sub("TIME", result["summary"])
-    assert summary == "uploaded 2 new to out · 2 kB TIME · 2 units in src.db"
+    assert summary == "uploaded 2 new to out · 2 kB TIME · 2 units in out.db"
     [started] = seen.told("RunStarted")
     assert result["run"] == started["run_id"]
     assert result["next"] == {"check": f"handrail upload verify {result['run']}"}
@@ -163,7 +163,7 @@ def test_shown(write: Callable[..., Path], handrail: Callable[..., Any]) -> None
     summary, ended, see, check, undo = done.stdout.splitlines()
     assert (see.split()[0], undo.split()[0]) == ("see", "undo")
     assert summary.startswith("uploaded 2 new to out · 4 B")
-    assert summary.endswith("2 units in src.db")
+    assert summary.endswith("2 units in out.db")
     assert re.fullmatch(r"upload completed in \d+\.\ds · 7 of 8 steps executed", ended)
     purpose, *command = check.split()
     assert (purpose, command[:3]) == ("check", ["handrail", "upload", "verify"])

@@ -16,6 +16,7 @@ from handrail_upload.names import readable
 if TYPE_CHECKING:
     from handrail_upload.catalogue import Published
 
+_UNREGISTERED = "--no-catalogue: nothing is registered"
 _ATTEMPTS = 5  # To register in a catalogue that other runs make and take back.
 
 
@@ -29,6 +30,10 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     def execute(self, context: UploadContext) -> StepResult:
         context.needs("upload_files")
+        if not context.options.registers:
+            context.show_units(context.use_manifest())
+            context.log("unregistered", {"summary": _UNREGISTERED})
+            return StepResult(skipped=True)
         # Recorded locations are text, independent of the working folder.
         context.record_rollback("rows", {"url": context.catalogue_address, "run": context.run})
         return self._register(context, self._publish(context))
@@ -46,11 +51,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
             raise SourceChangedError(error.message, ways_out=error.ways_out) from error
 
     def restore(self, context: UploadContext, result: StepResult) -> None:
-        from handrail_upload.manifest import STORED
-        from handrail_upload.manifest.views import units_in
-
-        location = readable(context.use_storage().address)
-        context.data_units = units_in(Path(context.manifest_path), location, *STORED)
+        context.show_units(Path(context.manifest_path))
 
     def _publish(self, context: UploadContext) -> Published:
         """Register the units, once it is certain that all is there that the run holds.
@@ -89,15 +90,15 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
     def _register(self, context: UploadContext, published: Published) -> StepResult:
         from handrail_upload.manifest import INCOMPLETE, STORED
-        from handrail_upload.manifest.views import units_in
 
         manifest = context.use_manifest()
-        location = readable(context.use_storage().address)
-        context.data_units = units_in(manifest, location, *STORED)
+        context.show_units(manifest)
         total = manifest.count_units(*STORED)
         if total:
             context.set_progress(total, total, "units")
         changed = f", {published.units_changed:,} changed" if published.units_changed else ""
+        if published.units_removed:
+            changed += f", {published.units_removed:,} removed"
         unchanged = total - published.units_added - published.units_changed
         incomplete = manifest.oddity_counts().get(INCOMPLETE, 0)
         lost = f", {count_text(incomplete, 'incomplete one')} not registered" if incomplete else ""
@@ -111,6 +112,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
                 "units": total,
                 "added": published.units_added,
                 "changed": published.units_changed,
+                "removed": published.units_removed,
                 "unchanged": unchanged,
                 "catalogue": context.catalogue_url,
             }
@@ -125,8 +127,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         undoing = context.begin_undo()
         catalogues, made, notes = read_rows(result.rollback_data, context.site)
         for each in catalogues:
-            units, shown = take_rows_back(each, undoing, context.set_status)
-            summary = f"{count_text(units, 'unit')} taken out of {shown}"
+            summary = take_rows_back(each, undoing, context.set_status)
             context.log("undone", {"summary": summary})
         for each in made:
             with open_catalogue(each.url, known=True, on_status=context.set_status) as catalogue:
@@ -148,7 +149,10 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
 
         context.needs("organize_files")
         units = context.use_manifest().count_units(NEW, REPLACE, *STORED)
-        yield f"register {count_text(units, 'unit')} in {context.catalogue_url}"
+        if context.options.registers:
+            yield f"register {count_text(units, 'unit')} in {context.catalogue_url}"
+        else:
+            yield _UNREGISTERED
 
 
 class _UnsettledError(Exception):
@@ -172,8 +176,8 @@ def _leaving(shown: str, result: StepResult, staying: int, files: int) -> Iterat
         files: The number of all files that it relies on.
     """
     all_stay = staying > 0 and staying == files
-    added, changed = (result.data.get(name) for name in ("added", "changed"))
-    if not isinstance(added, int) or not isinstance(changed, int):
+    added, changed, removed = (result.data.get(name) for name in ("added", "changed", "removed"))
+    if not (isinstance(added, int) and isinstance(changed, int) and isinstance(removed, int)):
         yield f"what was registered leaves {shown}"
     else:
         most = "up to " if staying else ""
@@ -181,7 +185,9 @@ def _leaving(shown: str, result: StepResult, staying: int, files: int) -> Iterat
             yield f"{most}{count_text(added, 'unit')} removed from {shown}"
         if changed:
             yield f"{most}{count_text(changed, 'former row')} back in {shown}"
-        if not (added or changed or all_stay):
+        if removed:
+            yield f"{count_text(removed, 'removed unit')} back in {shown}"
+        if not (added or changed or removed or all_stay):
             yield f"what has passed on to the run from others leaves {shown}, if anything has"
     if staying:
         files_text = f"{'all ' if all_stay else ''}{count_text(staying, 'file')}"

@@ -43,7 +43,7 @@ class InitializeStep(BaseStep[UploadContext]):
             sources={role: str(path.absolute()) for role, path in sources_of(options).items()},
             target=context.use_storage().address,
             collection=context.collection,
-            catalogue=context.catalogue_address if options.registers else None,
+            catalogue=context.catalogue_address,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         honoured = "honoured" if capabilities["create_only"] else "not honoured: looked at instead"

@@ -120,7 +120,8 @@ def search_of(context: UploadContext, now: int) -> Search:
     from handrail_upload.storage import parse_target
 
     options = context.options
-    target, catalogue = parse_target(options.target), parse(context.catalogue_address)
+    target, named = parse_target(options.target), context.catalogue_address
+    catalogue = parse(named) if named else None
     database = str(catalogue.path) if isinstance(catalogue, SqliteAddress) else None
     apart = [
         options.metadata_file,

@@ -61,6 +61,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
         from handrail_upload.manifest.views import files_in
 
         context.uploaded_files = files_in(Path(context.manifest_path), *ARRIVED)
+        if not context.options.registers:  # The step that registers is skipped, and shows no units.
+            context.show_units(Path(context.manifest_path))
 
     def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
         from handrail_upload.claiming import hold, holding_of

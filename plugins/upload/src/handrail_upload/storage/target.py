@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 
-from handrail_storage import Caller, Place, parse_place
+from handrail_storage import Caller, Place, parse_place, relative_path
 from handrail_storage.backend import FOLDER
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import StorageError
+from handrail_upload.names import readable
 
 CALLER = Caller(
     error=StorageError,
@@ -29,6 +31,14 @@ def parse_target(target: str) -> Place:
         StorageError: The target is malformed.
     """
     return parse_place(target, CALLER)
+
+
+def target_name(target: str) -> str:
+    """Return how a target names its collection: `s3://bucket/path`, `/srv/store`, `store`."""
+    place = parse_target(target)
+    if place.local:
+        return readable(os.path.normpath(relative_path(target) or place.path))
+    return readable(place.shown)
 
 
 def is_kept(target: Place, key: str) -> bool:

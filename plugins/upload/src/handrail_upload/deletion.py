@@ -6,7 +6,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from handrail_storage import Listed, count_text
 from handrail_storage.claims import NOTHING, Keys, WantedList
 from handrail_upload.claiming import claims_of
 from handrail_upload.errors import SourceError
+from handrail_upload.tolerance import most_of
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, Claimant, Deletion
@@ -134,9 +134,7 @@ def _is_absent(path: bytes) -> bool:
 
 
 def _check_number(options: UploadParams, count: int, there: int) -> None:
-    most = options.max_delete
-    if isinstance(most, str):
-        most = int(Fraction(most.removesuffix("%")) * there / 100)
+    most = most_of(options.max_delete, there)
     if count > most:
         files = count_text(count, "file")
         raise SourceError(

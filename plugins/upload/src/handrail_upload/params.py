@@ -249,7 +249,7 @@ class UploadParams(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _source_too(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Any:
-        """Say that a source is needed, where other errors keep `_sources` from it."""
+        """Say that a source is needed, where other errors keep `_fitting` from it."""
         try:
             return handler(values)
         except ValidationError as error:
@@ -263,22 +263,14 @@ class UploadParams(BaseModel):
             raise ValidationError.from_exception_data(cls.__name__, [source, target]) from None
 
     @model_validator(mode="after")
-    def _collection_somewhere(self) -> Self:
+    def _fitting(self) -> Self:
         if "collection" in self.model_fields_set and self.collection and not self.registers:
             raise ValueError(
                 "--collection names files in the catalogue, and --no-catalogue registers none: "
                 "give one of them"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _one_comparison(self) -> Self:
         if self.checksum and self.compare == "size":
             raise ValueError("--checksum reads all files, --compare size none: give one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _fitting(self) -> Self:
         for name, (least, most) in {
             "size": (self.min_size, self.max_size),
             "age": (self.min_age, self.max_age),
@@ -287,10 +279,6 @@ class UploadParams(BaseModel):
                 raise ValueError(f"--min-{name} is above --max-{name}, so that no file fits")
         if self.metadata_key is not None and self.metadata_file is None:
             raise ValueError("--metadata-key needs --metadata FILE")
-        return self
-
-    @model_validator(mode="after")
-    def _sources(self) -> Self:
         if self.source is None and not self.sources:
             raise ValueError("give SOURCE, the folder to upload, or --source ROLE=FOLDER")
         if self.source is not None and self.sources:

@@ -26,9 +26,8 @@ _CODES = (
 )
 
 
-def most_failed(options: UploadParams, files: int) -> int:
-    """Return how many of so many files may fail."""
-    most = options.max_failed_files
+def most_of(most: int | str, files: int) -> int:
+    """Return a number of files, or a share such as `1%` of so many, as a number."""
     if isinstance(most, int):
         return most
     return int(Fraction(most.removesuffix("%")) * files / 100)
@@ -55,7 +54,7 @@ class Tolerance:
         now_of: Callable[[SourceFile], SourceFile | None] = as_it_is_now,
     ) -> None:
         self.on_changed = options.on_changed
-        self._most = most_failed(options, files)
+        self._most = most_of(options.max_failed_files, files)
         self._failed = failed
         self._now_of = now_of
         self._first = ""

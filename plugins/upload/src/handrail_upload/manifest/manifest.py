@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -161,10 +162,16 @@ class Manifest(FilesCache):
 
     def numbered_keys(self, *states: str) -> Iterator[list[tuple[int, str]]]:
         """Yield pages of the numbers and keys of files in these states, as they were found."""
-        find = f"SELECT id, key FROM file WHERE id > ? AND {_in(states)} ORDER BY id LIMIT {PAGE}"
-        last = 0
-        while rows := self._db.execute(find, (last,)).fetchall():
+        return self._pages(
+            f"SELECT id, key FROM file WHERE id > ? AND {_in(states)} ORDER BY id", 0
+        )
+
+    def _pages(self, select: str, last: int | str, *values: str) -> Iterator[list[Any]]:
+        """Yield the rows of a SELECT in pages, each from the first column of the last row on."""
+        while rows := self._rows(f"{select} LIMIT {PAGE}", (last, *values)):
             yield rows
+            if len(rows) < PAGE:
+                return
             last = rows[-1][0]
 
     def files(
@@ -256,14 +263,11 @@ class Manifest(FilesCache):
             match: Only keys that this glob pattern of SQLite matches.
         """
         for select, place in selects_of(among or OUTCOMES):
-            fits = "" if match is None else " AND key GLOB ?2"
-            page = f"{select} AND {place} > ?1{fits} ORDER BY {place} LIMIT {PAGE}"
-            after: int | str = "" if place == "key" else 0
-            while rows := self._rows(page, (after, match)[: 1 + bool(fits)]):
+            fits = "" if match is None else "AND key GLOB ?2"
+            select = f"{select} AND {place} > ?1 {fits} ORDER BY {place}"
+            given = () if match is None else (match,)
+            for rows in self._pages(select, "" if place == "key" else 0, *given):
                 yield from (FileOutcome(*values) for _, *values in rows)
-                if len(rows) < PAGE:
-                    break
-                after = rows[-1][0]
 
     def outcome_totals(self) -> dict[str, tuple[int, int]]:
         """Return the number of files with each outcome that there is, and their bytes."""
@@ -351,20 +355,14 @@ class Manifest(FilesCache):
 
     def incomplete_units(self, roles: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         """Yield each unit in which some of `roles` are missing, with those, by name."""
-        last = ""
-        while True:
-            rows = self._db.execute(
-                "SELECT unit, group_concat(role, char(0)) FROM file WHERE unit > ?"
-                f" AND NOT {_in((INVALID, LEFT_OUT))} GROUP BY unit ORDER BY unit LIMIT {PAGE}",
-                (last,),
-            ).fetchall()
-            for unit, there in rows:
-                missing = [role for role in roles if role not in there.split("\0")]
-                if missing:
-                    yield unit, missing
-            if len(rows) < PAGE:
-                return
-            last = rows[-1][0]
+        select = (
+            "SELECT unit, group_concat(role, char(0)) FROM file WHERE unit > ?"
+            f" AND NOT {_in((INVALID, LEFT_OUT))} GROUP BY unit ORDER BY unit"
+        )
+        for unit, there in chain.from_iterable(self._pages(select, "")):
+            missing = [role for role in roles if role not in there.split("\0")]
+            if missing:
+                yield unit, missing
 
     def _complete(self, among: str, schema: str = "") -> str:
         """Return the condition for files `among` others without those of incomplete units."""
@@ -452,11 +450,7 @@ class Manifest(FilesCache):
 
     def deleted(self) -> Iterator[list[tuple[str, int]]]:
         """Yield the keys and sizes of what is or was deleted, in pages."""
-        find = f"SELECT key, size FROM deleted WHERE key > ? ORDER BY key LIMIT {PAGE}"
-        last = ""
-        while rows := self._db.execute(find, (last,)).fetchall():
-            yield rows
-            last = rows[-1][0]
+        return self._pages("SELECT key, size FROM deleted WHERE key > ? ORDER BY key", "")
 
     def count_deleted(self) -> int:
         """Return the number of objects that are or were deleted."""

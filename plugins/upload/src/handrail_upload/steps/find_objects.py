@@ -55,19 +55,21 @@ class FindObjectsStep(OrganizeFilesStep):
 
 def _of_upload(upload: Path, address: str, name_of: Callable[[str], str]) -> Iterator[SourceFile]:
     """Yield the files that an upload has at its target, with the SHA-256 and the time of each."""
-    from handrail_upload.manifest import STORED, Manifest
+    from handrail_upload.manifest import STORED, Manifest, SourceFile
 
     with closing(Manifest(upload, make=False)) as manifest:
         for file in manifest.files(*STORED):
             key = name_of(_original(file))
-            yield _source_file(
+            values = (
                 f"{address}/{file.key}",
+                readable(key),
                 key,
+                key,
+                "file",
                 file.size,
                 file.mtime,
-                sha256=file.sha256 or None,
-                version=file.version,
             )
+            yield SourceFile(*values, sha256=file.sha256 or None, version=file.version)
 
 
 def _original(file: SourceFile) -> str:
@@ -82,6 +84,7 @@ def _at_target(
     context: UploadContext, manifest: Manifest, name_of: Callable[[str], str]
 ) -> Iterator[SourceFile]:
     """Yield the objects at a target but for Handrail's own, with the version of each."""
+    from handrail_upload.manifest import SourceFile
     from handrail_upload.storage.target import is_kept
 
     source = context.use_source()
@@ -95,31 +98,8 @@ def _at_target(
             continue
         mtime = found.identity[-1] if found.identity else 0
         path, key = source.path_of(found.key), name_of(found.key)
-        yield _source_file(path, key, found.size, mtime, version=found.version)
-
-
-def _source_file(
-    path: str,
-    key: str,
-    size: int,
-    mtime: int,
-    *,
-    sha256: str | None = None,
-    version: str | None = None,
-) -> SourceFile:
-    from handrail_upload.manifest import SourceFile
-
-    return SourceFile(
-        path=path,
-        name=readable(key),
-        key=key,
-        unit=key,
-        role="file",
-        size=size,
-        mtime=mtime,
-        sha256=sha256,
-        version=version,
-    )
+        values = (path, readable(key), key, key, "file", found.size, mtime)
+        yield SourceFile(*values, version=found.version)
 
 
 def _any_text(name: str) -> str:

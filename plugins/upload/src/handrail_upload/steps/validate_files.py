@@ -118,10 +118,10 @@ def _leave_long_names(context: UploadContext, manifest: Manifest) -> int:
 
 def _tolerated(context: UploadContext, manifest: Manifest, problems: int, long: int) -> int:
     """Return the number of files that cannot be sent, if the run may go on without them."""
-    from handrail_upload.tolerance import most_failed
+    from handrail_upload.tolerance import most_of
 
     failed = manifest.oddity_counts().get("unreadable", 0) + long
-    most = most_failed(context.options, manifest.count() + failed - long)
+    most = most_of(context.options.max_failed_files, manifest.count() + failed - long)
     strict = context.options.on_invalid == "fail"
     return failed if strict and problems == failed <= most else 0
 

@@ -91,6 +91,15 @@ def test_rows_of_objects(bucket, export, here):
     assert done.message == f"{url}/a.csv is what is read"
 
 
+@pytest.mark.parametrize("pattern", ["in/*a*a*a*a*a*a*a*a*a.csv", "in[!b]a.csv"])
+def test_a_pattern_takes_no_time_and_no_set_crosses_folders(bucket, export, pattern):
+    """However many ways there are to divide a name among its stars."""
+    bucket.put("in/a.csv", b"id,kind\n1,1\n")
+    bucket.put(f"in/{'a' * 250}.tsv", b"")
+    done = export(f"s3://{bucket.name}/{pattern}", "a.csv", fails=True)
+    assert done.message == f"there is no object s3://{bucket.name}/{pattern}"
+
+
 @step(weight=0.1)
 def stop(context):
     raise PermissionError("stopped")

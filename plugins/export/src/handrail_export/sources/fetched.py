@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from handrail_storage import Listed, Place, Store
 
 _WILD = re.compile(r"[*?\[]")
+# Of the expression of a pattern: a star, and what stands before the next one.
+_BETWEEN = re.compile(
+    r"\[\^/\]\*((?:(?!\[\^/\]\*|\.\*|\(\?:\.\*/\)\?).)+)(?=\[\^/\]\*|\.\*)", re.DOTALL
+)
 _AT_A_TIME = 8
 
 
@@ -86,10 +90,11 @@ def _pattern(text: str) -> str:
         elif token in ("*", "?"):
             made += "[^/]*" if token == "*" else "[^/]"
         elif len(token) > 1:
-            made += token.replace("[!", "[^", 1)
+            made += token.replace("[!", "[^/", 1)
         else:
             made += re.escape(token)
-    return made
+    # What stands between two stars is taken where it is first, so that nothing is tried twice.
+    return _BETWEEN.sub(r"(?>[^/]*?\1)", made)
 
 
 class Fetched:

@@ -54,30 +54,6 @@ class UploadParams(BaseModel):
         default_factory=dict[str, Path],
         description="A folder for each role, ROLE=FOLDER, instead of SOURCE; repeatable",
     )
-    collection: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        description="Name of the collection in the catalogue; by default, that of the "
-        "specification or the target",
-    )
-    catalogue: bool | str = Field(
-        default=True,
-        description="SQLite file, or postgresql:// URL, in which the files are registered; by "
-        "default, a file named after the target; with --no-catalogue, they are not registered",
-    )
-    metadata_file: Annotated[Path | None, Option("--metadata")] = Field(
-        default=None,
-        description="CSV, TSV, JSONL or XLSX file with metadata for each file, by its name",
-    )
-    metadata_key: str | None = Field(
-        default=None, description="Column of the metadata file with the file names"
-    )
-    specification: Annotated[Path | None, Option("--spec")] = Field(
-        default=None,
-        description="TOML or JSON file with the roles of files, which of them are required, and"
-        " limits",
-    )
     include: list[str] = Field(
         default_factory=list[str],
         description="Include only files that match this .gitignore pattern; repeatable",
@@ -104,16 +80,20 @@ class UploadParams(BaseModel):
         default=None, description="Include only files of at most this size, such as 1GiB"
     )
     min_age: Duration | None = Field(
-        default=None, description="Include only files last changed before this time, such as 30s"
+        default=None,
+        description="Include only files last changed at least this long ago, such as 30s",
     )
     max_age: Duration | None = Field(
-        default=None, description="Include only files last changed within this time, such as 7d"
+        default=None,
+        description="Include only files last changed at most this long ago, such as 7d",
     )
     limit: int | None = Field(
         default=None,
         ge=1,
         description="Include only the first N data units, by the names of their files",
     )
+    allow_empty: bool = Field(default=False, description="Whether an empty file is valid")
+    allow_nothing: bool = Field(default=False, description="Accept that there is no file to upload")
     on_invalid: OnInvalid = Field(
         default="fail",
         description="For invalid files: stop, or skip them",
@@ -128,14 +108,18 @@ class UploadParams(BaseModel):
         description="Leave out up to so many files, such as 5 or 1%, that cannot be read, or that "
         "the storage refuses; by default, the first one stops the upload",
     )
-    allow_empty: bool = Field(default=False, description="Whether an empty file is valid")
-    allow_nothing: bool = Field(
-        default=False, description="Whether an upload without any file is no error"
-    )
     if_exists: IfExists = Field(
         default="same",
         description="If an object exists: accept an equal one, accept any, replace a different "
         "one, or stop",
+    )
+    compare: Compare = Field(
+        default="checksum", description="How to compare a file with an existing object"
+    )
+    checksum: bool = Field(
+        default=False,
+        description="Read all files, also those whose size, times and inode are those of the last "
+        "upload",
     )
     keep_replaced: KeepReplaced = Field(
         default=True,
@@ -152,18 +136,34 @@ class UploadParams(BaseModel):
         description="With --delete-missing: stop before anything is sent if more would be deleted; "
         "a number of files, or a share of what the collection has there",
     )
-    compare: Compare = Field(
-        default="checksum", description="How to compare a file with an existing object"
-    )
-    checksum: bool = Field(
-        default=False,
-        description="Read all files, also those whose size, times and inode are those of the last "
-        "upload",
-    )
     claim_wait: Duration = Field(
         default=Duration(0),
         description="If another run works on the same files at the target: try again for so long, "
         "such as 10m, before stopping",
+    )
+    specification: Annotated[Path | None, Option("--spec")] = Field(
+        default=None,
+        description="TOML or JSON file with the roles of files, which of them are required, and"
+        " limits",
+    )
+    collection: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Name of the collection in the catalogue; by default, that of the "
+        "specification or the target",
+    )
+    catalogue: bool | str = Field(
+        default=True,
+        description="SQLite file, or postgresql:// URL, in which the files are registered; by "
+        "default, a file named after the target; with --no-catalogue, they are not registered",
+    )
+    metadata_file: Annotated[Path | None, Option("--metadata")] = Field(
+        default=None,
+        description="CSV, TSV, JSONL or XLSX file with metadata for each file, by its name",
+    )
+    metadata_key: str | None = Field(
+        default=None, description="Column of the metadata file with the file names"
     )
     transfers: int = Field(
         default=32, ge=1, le=256, description="Number of files to send at a time"

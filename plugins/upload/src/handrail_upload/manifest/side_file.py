@@ -10,7 +10,9 @@ from handrail_storage.side_file import SideFile, as_it_stands
 from handrail_upload.errors import UploadError
 
 PAGE = 1000  # Rows read at a time.
-_WAL = 16384  # Pages of changes, 64 MiB, that are collected before they are put in their place.
+PAGE_SIZE = 16384  # Bytes: with the usual ones, four times as many are read and written.
+_WAL = 4096  # Pages of changes, 64 MiB, that are collected before they are put in their place.
+_CACHE = 16384  # KiB
 
 
 class ListOfFiles(SideFile):
@@ -52,8 +54,10 @@ class ListOfFiles(SideFile):
     """
 
     def _open(self, make: bool) -> None:
+        self._db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # Of a file that is made.
         super()._open(make)
         self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL}")
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE}")
 
 
 def arrived_lines_in(path: Path) -> Iterator[str]:

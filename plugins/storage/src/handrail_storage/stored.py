@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import field
 
 from handrail.frozen import frozen, values_of
 
@@ -43,12 +44,15 @@ class Listed:
         etag: The storage's identifier of this content, without quotes, or None.
         identity: Values that distinguish a file from others under the same name, where there are
             no ETags; of JSON types.
+        modified: When it was last changed, in nanoseconds since the epoch; 0 if nobody has asked
+            for it. It is not compared.
     """
 
     key: str
     size: int
     etag: str | None
     identity: Identity | None = None
+    modified: int = field(default=0, compare=False)
 
     @property
     def version(self) -> str | None:

@@ -39,9 +39,12 @@ class DownloadParams(UploadParams):
         specification: ClassVar = None
         files_from: ClassVar = None
         hidden: ClassVar = True
+        follow_links: ClassVar = False
         limit: ClassVar = None
         allow_empty: ClassVar = True
         checksum: ClassVar = False
+        delete_missing: ClassVar = False
+        max_delete: ClassVar = 0
 
     target: Annotated[str, Argument()] = Field(
         description="Where the files go: a local folder, s3://bucket/path, gs://bucket/path, "

@@ -189,7 +189,7 @@ class UploadParams(BaseModel):
         description="Folder for the file lists of runs",
     )
 
-    @field_validator("max_failed_files", "max_delete")
+    @field_validator("max_failed_files", "max_delete", check_fields=False)
     @classmethod
     def _number_or_share(cls, most: int | str) -> int | str:
         found = re.fullmatch(r"([0-9]{1,15})(%|\.[0-9]{1,9}%)?", str(most).strip())

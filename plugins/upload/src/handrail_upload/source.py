@@ -101,7 +101,9 @@ class ObjectSource:
         found = self.store.stat(self.key_of(file))
         if found is None or found.size < 0:
             return None
-        return replace(file, size=found.size, sha256=None, version=found.version)
+        return replace(
+            file, size=found.size, mtime=found.modified, sha256=None, version=found.version
+        )
 
     def reading(
         self, file: SourceFile, pace: Pace, digest: Digest, on_read: Callable[[int], None]

@@ -15,7 +15,7 @@ from handrail import BaseStep, StepFailedError, StepResult
 from handrail.errors import ParamsError
 from handrail_storage.claims import ClaimRefusedError
 from handrail_upload import DirectUploader, DownloadAction, UploadFilesStep
-from handrail_upload.errors import ConflictError, FileChangedError
+from handrail_upload.errors import ConflictError, FileChangedError, SourceError
 
 MIB = 1 << 20
 LONG_AGO = 1_600_000_000_123_456_789  # Nanoseconds since the epoch.
@@ -145,6 +145,35 @@ def test_a_dry_run_fetches_nothing(write, upload, dry_run, here):
     lines = dry_run(DownloadAction, source="out", target="back")["upload_files"]
     assert [line.split()[:2] for line in lines] == [["new", "a"], ["new", "b"], ["2", "files"]]
     assert not (here / "back").exists()
+
+
+@pytest.mark.parametrize("at", ["folder", "bucket"])
+def test_sizes_and_ages_choose_what_is_fetched(write, download, stored, request, at):
+    if at == "folder":
+        source = str(write({"small": "s", "large": "l" * 100, "old": "o" * 50}, "out"))
+        os.utime(f"{source}/old", (1, 1))
+        assert download(max_age="1h")["uploaded_files"] == 2
+    else:
+        place = request.getfixturevalue("bucket")
+        for key, size in {"small": 1, "large": 100, "old": 50}.items():
+            put(place, key, b"x" * size)
+        source = place[0]
+        with pytest.raises(StepFailedError) as failed:
+            download(source, min_age="1h")
+        assert isinstance(failed.value.__cause__, SourceError)
+    download(source, min_size=2, max_size=99)
+    assert "old" in stored("back")
+    assert ("small" in stored("back")) is (at == "folder")
+
+
+@pytest.mark.parametrize("more", [{}, {"include": ["*.jpg"]}])
+def test_a_source_of_nothing_is_refused(write, download, here, more):
+    write({"a": "a"} if more else {}, "out")
+    with pytest.raises(StepFailedError) as failed:
+        download(**more)
+    assert isinstance(failed.value.__cause__, SourceError)
+    assert not (here / "back").exists()
+    assert download(allow_nothing=True, **more)["uploaded_files"] == 0
 
 
 # What is not as it should be

@@ -136,7 +136,7 @@ def test_a_unit_that_lost_a_required_file_is_not_registered(
 ) -> None:
     """Its other files stay, and are registered by the next upload."""
     (sample / "files").rename(here / "src")
-    params = {"specification": str(sample / "collection.toml"), "collection": "src"}
+    params = {"specification": str(sample / "collection.toml"), "collection": "out"}
     names = sorted(path.name for path in (here / "src" / "image_1").iterdir())
     last = here / "src" / "mask_1" / names[-1]
     content = last.read_bytes()

@@ -206,7 +206,10 @@ class LocalStore(LocalFolders):
         with suppress(*GONE):
             found = os.lstat(self._path_in_page(key))
             size = found.st_size if stat.S_ISREG(found.st_mode) else -1
-            return Listed(key=key, size=size, etag=None, identity=identity_of(found))
+            identity = identity_of(found)
+            return Listed(
+                key=key, size=size, etag=None, identity=identity, modified=found.st_mtime_ns
+            )
         return None
 
     @contextmanager

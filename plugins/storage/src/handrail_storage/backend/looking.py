@@ -38,7 +38,12 @@ def listed_below(requests: Requests, prefix: str, offset: str | None = None) -> 
         for batch in batches:
             for meta in batch:
                 key = meta["path"].removeprefix(before)
-                yield Listed(key=key, size=meta["size"], etag=bare(meta["e_tag"]))
+                yield Listed(
+                    key=key,
+                    size=meta["size"],
+                    etag=bare(meta["e_tag"]),
+                    modified=int(meta["last_modified"].timestamp()) * 10**9,
+                )
 
 
 def from_listing(

@@ -193,6 +193,7 @@ class Requests:
             key=key,
             size=meta["size"],
             etag=bare(meta["e_tag"]),
+            modified=int(meta["last_modified"].timestamp()) * 10**9,
             mark=attributes.get(self.spelled(MARK)),
             sha256=attributes.get(self.spelled(SHA256)),
             part_size=int(part_size) if part_size.isdecimal() else None,

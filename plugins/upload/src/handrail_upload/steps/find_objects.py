@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, cast
 from handrail import StepResult
 from handrail_storage import pages
 from handrail_upload.context import UploadContext
+from handrail_upload.errors import SourceError
 from handrail_upload.names import readable
-from handrail_upload.steps.organize_files import OrganizeFilesStep, result_of
+from handrail_upload.steps.organize_files import OrganizeFilesStep, result_of, search_of
 
 if TYPE_CHECKING:
+    from handrail_upload.discovery import Search
     from handrail_upload.download import DownloadParams
     from handrail_upload.manifest import Manifest, SourceFile
 
@@ -31,26 +33,50 @@ class FindObjectsStep(OrganizeFilesStep):
 
     def execute(self, context: UploadContext) -> StepResult:
         from handrail_upload.manifest.views import files_in
-        from handrail_upload.patterns import Patterns
 
         options = cast("DownloadParams", context.options)
-        include, exclude = Patterns(options.include or ["*"]), Patterns(options.exclude)
         manifest = context.use_manifest()
         manifest.clear()
         address, upload = options.whereabouts()
-        manifest.describe(searched=time.time_ns(), source=address)
+        searched = time.time_ns()
+        manifest.describe(searched=searched, source=address)
         name_of = _any_text if context.use_storage().local else readable
         if upload is None:
             found = _at_target(context, manifest, name_of)
         else:
             found = _of_upload(upload, address, name_of)
-        chosen = (each for each in found if include.fit(each.name) and not exclude.fit(each.name))
-        for page in pages(chosen, _PAGE):
+        for page in pages(_chosen(found, search_of(context, searched), manifest), _PAGE):
             for file, other in manifest.add(page):
                 manifest.note("clash", file.name, f"{other} would have the same name")
         manifest.keep()
         context.organized_files = files_in(manifest)
-        return result_of(manifest)
+        result = result_of(manifest)
+        if not (result.data["files"] or options.allow_nothing):
+            raise SourceError(
+                f"there is nothing to download: {address} has no files to fetch"
+                f" ({result.data['summary']})",
+                ways_out=("check it, and what was chosen", "if that is right: --allow-nothing"),
+            )
+        return result
+
+
+def _chosen(
+    found: Iterator[SourceFile], search: Search, manifest: Manifest
+) -> Iterator[SourceFile]:
+    """Yield the files that are asked for; note those of another size or age."""
+    from handrail_upload.patterns import Patterns
+
+    include, exclude = Patterns(search.include or ("*",)), Patterns(search.exclude)
+    for file in found:
+        if not include.fit(file.name) or exclude.fit(file.name):
+            continue
+        if (
+            search.sizes[0] <= file.size <= search.sizes[1]
+            and search.times[0] <= file.mtime <= search.times[1]
+        ):
+            yield file
+        else:
+            manifest.note("outside", file.name, "its size or age is not asked for")
 
 
 def _of_upload(upload: Path, address: str, name_of: Callable[[str], str]) -> Iterator[SourceFile]:
@@ -96,9 +122,8 @@ def _at_target(
         if found.size < 0 or (not found.size and source.store.stat(found.key) is None):
             manifest.note("special", readable(found.key), "it is no regular file")
             continue
-        mtime = found.identity[-1] if found.identity else 0
         path, key = source.path_of(found.key), name_of(found.key)
-        values = (path, readable(key), key, key, "file", found.size, mtime)
+        values = (path, readable(key), key, key, "file", found.size, found.modified)
         yield SourceFile(*values, version=found.version)
 
 

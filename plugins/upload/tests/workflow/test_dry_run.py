@@ -65,16 +65,16 @@ def test_it_tells_what_becomes_of_replaced_files(
         (
             "same",
             [
+                "conflict   changed  something else is stored there",
                 "new        new  1 B",
                 "unchanged  same  4 B",
-                "conflict   changed  something else is stored there",
             ],
         ),
         (
             "overwrite",
             [
-                "new        new  1 B",
                 "replace    changed  4 B",
+                "new        new  1 B",
                 "unchanged  same  4 B",
                 "2 files to send, 5 B",
             ],
@@ -91,9 +91,9 @@ def test_it_tells_what_becomes_of_replaced_files(
         (
             "error",
             [
-                "new        new  1 B",
                 "conflict   changed  something is stored there",
                 "conflict   same  something is stored there",
+                "new        new  1 B",
             ],
         ),
     ],

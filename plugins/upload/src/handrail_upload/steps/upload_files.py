@@ -195,20 +195,23 @@ class UploadFilesStep(BaseStep[UploadContext]):
             context.use_storage(), manifest, context.options, failed=failed, source=source
         )
         conflicts = list(transfer.compare())
-        would_be = {"new": NEW, "replace": REPLACE, "unchanged": UNCHANGED, "skipped": SKIPPED}
+        for conflict in conflicts:
+            yield f"{'conflict':9}  {conflict.key}  {conflict.problem}"
+        deleting = ""
+        if context.options.delete_missing and not conflicts:
+            yield from _would_delete(context)
+            deleting = f", {manifest.count_deleted():,} to delete"
+        for file in manifest.files(LEFT_OUT):
+            yield f"{'left out':9}  {file.key}  {file.problem}"
+        # What people look for comes first: of many lines, a dry run shows the first and the last.
+        would_be = {"replace": REPLACE, "new": NEW, "skipped": SKIPPED, "unchanged": UNCHANGED}
         for word, state in would_be.items():
             for file in manifest.files(state):
                 yield f"{word:9}  {file.key}  {size_text(file.size)}"
-        for file in manifest.files(LEFT_OUT):
-            yield f"{'left out':9}  {file.key}  {file.problem}"
-        for conflict in conflicts:
-            yield f"{'conflict':9}  {conflict.key}  {conflict.problem}"
         if conflicts:
             raise _conflict(transfer, conflicts[0], len(conflicts))
         count, size = manifest.totals(NEW, REPLACE)
-        yield f"{count_text(count, 'file')} to send, {size_text(size)}"
-        if context.options.delete_missing:
-            yield from _would_delete(context)
+        yield f"{count_text(count, 'file')} to send, {size_text(size)}{deleting}"
         yield from _obstacle(context)
 
 
@@ -245,7 +248,6 @@ def _would_delete(context: UploadContext) -> Iterator[str]:
     staying, manifest = find_missing(context, touches=False), context.use_manifest()
     for page in manifest.deleted():
         yield from (f"{'delete':9}  {key}  {size_text(size)}" for key, size in page)
-    yield f"{manifest.count_deleted():,} to delete"
     yield from staying_lines(staying)
 
 

@@ -317,6 +317,10 @@ class History:
             assert killed or not (before & self._expired_asides()), "nobody drops what is over"
         else:
             assert killed or self._conflicts(person), "there is no reason to fail"
+            for key in person.files.keys() & self.there().keys():
+                # What somebody else had deleted, and others rely on, stays once it is there again.
+                if not self.piles[key] and self._is_relied_on(key, person.files[key]):
+                    self.piles[key] = [person.files[key]]
 
     def _killed(self, person: Person, what: str, **more: Any) -> bool:
         """Do something in a process that may be killed; return whether it was."""

@@ -328,7 +328,7 @@ def test_a_file_that_comes_back_is_new_and_may_go_again(
 
 
 def test_an_empty_source_deletes_nothing_by_default(
-    ten: Path, upload: Callable[..., Any], stored: Callable[..., Any]
+    ten: Path, upload: Callable[..., Any], stored: Callable[..., Any], units: Callable[..., Any]
 ) -> None:
     """A disk that is not mounted looks like that."""
     for path in ten.iterdir():
@@ -339,4 +339,4 @@ def test_an_empty_source_deletes_nothing_by_default(
         upload(delete_missing=True, allow_nothing=True)
     assert len(stored()) == 10
     assert upload(**GONE, allow_nothing=True)["deleted_files"] == 10
-    assert stored() == []
+    assert (stored(), units()) == ([], {})

@@ -139,7 +139,12 @@ class Survey:
         return self._reliance.surely(rows)
 
     def _judged(self, goals: list[Goal], found: Mapping[str, Stored]) -> list[Verdict]:
-        return [self._verdict(found[key], row) for key, row in goals if key in found]
+        judged = (
+            self._deleted(key, found[key]) if is_nothing(row) else self._verdict(found[key], row)
+            for key, row in goals
+            if key in found
+        )
+        return list(filter(None, judged))
 
     def _as_made(self, listed: Listed) -> Stored | None:
         """Return an object as the run has made it; None if it may be another one."""
@@ -158,8 +163,6 @@ class Survey:
 
     def _verdict(self, found: Stored, row: Row | None) -> Verdict:
         """Return what to do with an object, by what the run has left under its key, if known."""
-        if is_nothing(row):
-            return self._over_deleted(found)
         if not self._is_of_run(found, None if row is None else Held.of(row)):
             return Verdict(found=found, act="leave")
         stays = self._relied(found)
@@ -170,39 +173,30 @@ class Survey:
             return Verdict(found=found, act="delete")
         return Verdict(found=found, act="restore", copy=copy)
 
-    def _deleted(self, key: str) -> Verdict | None:
-        """Return what to do where the run had deleted something, and nothing is there."""
+    def _deleted(self, key: str, found: Stored | None = None) -> Verdict | None:
+        """Return what to do under a key where the run had deleted something, if anything."""
         own = self._asides.copy(self._state.run, key)
         if own is None or self._asides.mark(own.mark) is None:
-            return None  # Only what was of ours was deleted; a copy of another thing is a remnant.
-        nothing = Stored(key=key, size=NOTHING, etag=None)
-        later = self._next_deletion(key)
-        if later is not None:
-            stays, below = self._reliance.relying[later[0]].claimant, self._below(own, later[1])
-            return Verdict(found=nothing, act="leave", stays=stays, below=below)
+            # Only what was of ours was deleted; a copy of another thing is a remnant.
+            return None if found is None else Verdict(found=found, act="leave")
         name = self._asides.name(self._state.run, key)
+        stays, above = self._next_deletion(key) or (None, found)
+        if found is not None:
+            stays = None if self._asides.mark(found.mark) is None else self._relied(found)
+        there = found or Stored(key=key, size=NOTHING, etag=None)
+        if above is not None:
+            below = self._below(own, above)
+            return Verdict(found=there, act="leave", copy=name, stays=stays, below=below)
         if not self._is_relied_on(own, name):
             name = self._asides.before(own, self._is_relied_on) or ""
-        return Verdict(found=nothing, act="restore", copy=name) if name else None
+        return Verdict(found=there, act="restore", copy=name) if name else None
 
-    def _over_deleted(self, found: Stored) -> Verdict:
-        """Return what to do where the run had deleted something, and something is there again."""
-        own = self._asides.copy(self._state.run, found.key)
-        if own is None:
-            return Verdict(found=found, act="leave")
-        later = self._next_deletion(found.key)
-        above = found if later is None else later[1]
-        stays = None if self._asides.mark(found.mark) is None else self._relied(found)
-        below = None if self._asides.mark(own.mark) is None else self._below(own, above)
-        name = self._asides.name(self._state.run, found.key)
-        return Verdict(found=found, act="leave", copy=name, stays=stays, below=below)
-
-    def _next_deletion(self, key: str) -> tuple[str, Stored] | None:
+    def _next_deletion(self, key: str) -> tuple[Claimant, Stored] | None:
         """Return the first later run that has deleted something under a key, and its copy."""
         for run in self._reliance.later:
             copy = self._asides.copy(run, key)
             if copy is not None and self._reliance.deletes(run, key):
-                return run, copy
+                return self._reliance.relying[run].claimant, copy
         return None
 
     def _below(self, own: Stored, above: Stored) -> str | None:

@@ -172,7 +172,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
             result["replaced"] = ended["replaced"]
         if "catalogue" in units:
             result["catalogue"] = units["catalogue"]
-        if context.manifest_path and units:
+        if context.manifest_path and (units or (sent and not context.options.registers)):
             result["next"] = following
         return result
 

@@ -32,7 +32,7 @@ class DownloadParams(UploadParams):
         )
         # Params of an upload that a download has not.
         sources: ClassVar = {}
-        collection: ClassVar = "download"
+        collection: ClassVar = None
         catalogue: ClassVar = False  # Where the files are registered, they stay so.
         metadata_file: ClassVar = None
         metadata_key: ClassVar = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from handrail.frozen import frozen
 from handrail_storage import Caller, Listed, Store, Stored, open_store
-from handrail_upload.digests import Digest
+from handrail_upload.digests import BLOCK, Digest
 from handrail_upload.errors import FileChangedError, StorageError
 from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import Pace
@@ -74,6 +74,11 @@ class ObjectSource:
             StorageError: A storage failed or refused.
         """
         sha256, etag, part_size = file.sha256, None, None
+        reads = target.local and sha256 is None
+        if reads and file.size <= BLOCK:  # To read it takes less time than to ask for the object.
+            digest = _digest_of(there, target)
+            if file.version == f"{digest.etag}-{file.size}":
+                return True, digest.sha256
         if sha256 is None:
             found = self.store.stat(self.key_of(file))
             if found is None or _difference(file, found):
@@ -84,13 +89,8 @@ class ObjectSource:
             return known is not None and target.digest(known) == sha256, sha256
         if etag is None or etag == there.etag:
             return None if etag is None else (True, None)
-        if target.local:
-            digest = Digest(part_size)
-            for block in target.blocks(there.key):
-                digest.update(block)
-            if digest.etag == etag:
-                return True, digest.sha256
-        return None
+        digest = _digest_of(there, target, part_size) if reads else Digest()
+        return (True, digest.sha256) if digest.etag == etag else None
 
     def as_it_is_now(self, file: SourceFile) -> SourceFile | None:
         """Return a file as its object is now, whatever was recorded of it; None without one.
@@ -181,6 +181,13 @@ class _Content:
             self._block = memoryview(next(self._blocks, b""))
         taken, self._block = self._block[:count], self._block[count:]
         return bytes(taken)
+
+
+def _digest_of(stored: Listed, target: Store, part_size: int | None = None) -> Digest:
+    digest = Digest(part_size)
+    for block in target.blocks(stored.key):
+        digest.update(block)
+    return digest
 
 
 def _difference(file: SourceFile, there: Stored) -> str:

@@ -13,8 +13,15 @@ import pytest
 
 from handrail import BaseStep, StepFailedError, StepResult
 from handrail.errors import ParamsError
+from handrail_storage.backend import ObjectStore
 from handrail_storage.claims import ClaimRefusedError
-from handrail_upload import DirectUploader, DownloadAction, UploadFilesStep
+from handrail_upload import (
+    DirectUploader,
+    DownloadAction,
+    DownloadParams,
+    UploadFilesStep,
+    UploadParams,
+)
 from handrail_upload.errors import ConflictError, FileChangedError, SourceError
 
 MIB = 1 << 20
@@ -147,6 +154,28 @@ def test_a_dry_run_fetches_nothing(write, upload, dry_run, here):
     assert not (here / "back").exists()
 
 
+def test_small_objects_of_others_are_compared_without_a_request_for_each(
+    bucket, download, monkeypatch
+):
+    for key in "abc":
+        put(bucket, key, key.encode())
+    download(bucket[0])
+    asked = []
+    usual = ObjectStore.stat
+    monkeypatch.setattr(ObjectStore, "stat", lambda *given: asked.append(given) or usual(*given))
+    assert download(bucket[0])["unchanged_files"] == 3
+    assert asked == []
+
+
+def test_what_was_fetched_is_verified_by_its_run(write, upload, download, run, here):
+    write({"a": "aaa", "b": "b"})
+    upload()
+    fetched = download()["run"]
+    assert run("verify", fetched)[0] == 0
+    (here / "back/a").write_text("other")
+    assert run("verify", fetched)[0] == 1
+
+
 @pytest.mark.parametrize("at", ["folder", "bucket"])
 def test_sizes_and_ages_choose_what_is_fetched(write, download, stored, request, at):
     if at == "folder":
@@ -272,6 +301,20 @@ def test_two_downloads_of_the_same_files_do_not_meet(write, upload, download, st
     assert download(action=First)["uploaded_files"] == 2
     assert isinstance(refused[0], ClaimRefusedError)
     assert stored("back") == ["a", "b"]
+
+
+# Params
+
+
+def test_a_download_has_no_options_that_only_an_upload_needs():
+    """A new param of uploads is either meant for downloads, or fixed by them."""
+    of_uploads = {
+        *("sources", "collection", "catalogue", "metadata_file", "metadata_key"),
+        *("specification", "files_from", "hidden", "follow_links", "limit", "allow_empty"),
+        *("checksum", "delete_missing", "max_delete"),
+    }
+    both = set(UploadParams.model_fields) - of_uploads
+    assert set(DownloadParams.model_fields) == both
 
 
 # Bad input

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
 from pydantic import ConfigDict, Field
 
 from handrail import Argument
-from handrail.errors import HandrailError, NotFoundError
+from handrail.errors import HandrailError
 from handrail_storage.manifests import RUN, find_run
 from handrail_upload.action import DefaultUploadAction
 from handrail_upload.params import UploadParams
@@ -108,9 +108,6 @@ class DownloadAction(DefaultUploadAction):
 
         try:
             address, upload = cast("DownloadParams", self.params).whereabouts()
-        except NotFoundError as error:
-            yield "source", f"{error.message}; that of one that was undone is gone"
-            return
         except HandrailError as error:
             yield "source", error.message
             return

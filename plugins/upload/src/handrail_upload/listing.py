@@ -35,12 +35,14 @@ class Listing:
         files: Selects the unit, role, name, location, key, size, sha256 and etag of each file; see
             `DataFile`. Each unit has at least one.
         removed: Selects the locations of files that are gone, each once; empty for none.
+        left_out: The number of files without which the run went on.
     """
 
     path: Path
     units: str
     files: str
     removed: str = ""
+    left_out: int = 0
 
     def attach(self, connection: sqlite3.Connection) -> None:
         """Attach the file to `connection`, which was opened with `uri=True`, to be read there.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,9 @@ def test_a_unit_that_lost_a_required_file_is_not_registered(
     assert unit == Path(names[-1]).stem
     assert "mask_1" in why
     assert "1 incomplete one not registered" in seen.data("generate_data_units")["summary"]
+    with closing(sqlite3.connect("out.db")) as catalogue:
+        rows = catalogue.execute("SELECT run, files_left_out FROM handrail_published").fetchall()
+    assert rows == [(result["run"], 1)]
     last.write_bytes(content)
     assert upload(**params)["data_units"] == 1
     assert len(units()) == len(names)

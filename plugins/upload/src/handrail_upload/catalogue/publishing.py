@@ -130,7 +130,7 @@ def publish(
 ) -> Published:
     """Publish what differs of `listing` for `collection`, compared within the same transaction.
 
-    Where nothing differs and nothing is gone, nothing is written.
+    Where nothing differs, is gone or was left out, nothing is written.
     """
     with database.publishing(listing):
         database.lock_run(run)
@@ -147,7 +147,8 @@ def publish(
             published = _publish_differing(database, run, number, *shown)
         if listing.removed:
             published = _remove_gone(database, run, number, published)
-        if published != Published():
+        published = replace(published, files_left_out=listing.left_out)
+        if number and published != Published():
             numbers = {"run": run, "collection": number, **asdict(published)}
             columns, values = ", ".join(numbers), ", :".join(numbers)
             database.change(

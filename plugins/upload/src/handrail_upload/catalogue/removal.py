@@ -110,7 +110,7 @@ _PASSED_FILES = """
 """
 _PASSED_TO = """
     INSERT INTO handrail_published
-    SELECT DISTINCT p.run, u.collection, 0, 0, 0, 0, 0, 0 FROM passed_file p
+    SELECT DISTINCT p.run, u.collection, 0, 0, 0, 0, 0, 0, 0 FROM passed_file p
     JOIN handrail_data_file f ON f.id = p.id
     JOIN handrail_data_unit u ON u.id = f.unit
 """

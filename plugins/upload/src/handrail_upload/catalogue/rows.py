@@ -7,7 +7,7 @@ from handrail.frozen import frozen
 
 @frozen
 class Published:
-    """The numbers of data units and files that a run has added, changed or removed.
+    """The numbers of data units and files that a run has added, changed, removed or left out.
 
     A unit is changed when its metadata is, or when a file of it is added or changed. It is removed
     with its last file; and what was removed before is added.
@@ -19,6 +19,7 @@ class Published:
     files_added: int = 0
     files_changed: int = 0
     files_removed: int = 0
+    files_left_out: int = 0
 
 
 @frozen

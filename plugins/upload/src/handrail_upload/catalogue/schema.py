@@ -1,6 +1,6 @@
 """The tables of a catalogue. Other tools read them, so this description is a promise.
 
-Three tables are public; together they describe all uploads:
+Four tables are public; together they describe all uploads:
 
 - `handrail_collection`: `id`; `name`, unique; `created`, the time of its creation; `run`.
 - `handrail_data_unit`: `id`; `collection`, the id of its collection; `name`, unique within it;
@@ -10,6 +10,9 @@ Three tables are public; together they describe all uploads:
   the path below the source folder; `location`, the URL or absolute path of the stored file; `key`,
   its key below the target; `size` in bytes; `sha256` in hexadecimal digits, or empty where only
   sizes were compared; `etag` as the store reported it, or NULL; `published`; `run`.
+- `handrail_published`: `run`; `collection`, the id of a collection in which it has registered;
+  `units_added`, `units_changed`, `units_removed`, `files_added`, `files_changed`, `files_removed`
+  and `files_left_out`, the numbers of what it has done there.
 
 `run` is the id of the run that the values of a row come from: the run that added the row, or the
 last one that changed it. A data unit counts as changed when its metadata or one of its files has.
@@ -19,9 +22,8 @@ point in both. An id is never used again.
 The other tables are for undo, and may change in any version: `handrail_replaced_unit` and
 `handrail_replaced_file` have the values that a row had before another run, `replaced_by`, changed
 or removed it, the newest last; `handrail_removed_unit` and `handrail_removed_file` have the rows
-that are removed, with empty texts as the values of a file; `handrail_published` has what each run
-has published in a collection; `handrail_catalogue` has one row: the version of the tables, and the
-run that created them.
+that are removed, with empty texts as the values of a file; `handrail_catalogue` has one row: the
+version of the tables, and the run that created them.
 """
 
 from __future__ import annotations
@@ -113,7 +115,8 @@ MAKING = (
         units_removed {integer} NOT NULL,
         files_added {integer} NOT NULL,
         files_changed {integer} NOT NULL,
-        files_removed {integer} NOT NULL
+        files_removed {integer} NOT NULL,
+        files_left_out {integer} NOT NULL
     )
     """,
     "CREATE INDEX handrail_published_of_run ON handrail_published (run)",

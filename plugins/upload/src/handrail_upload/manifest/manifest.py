@@ -351,6 +351,7 @@ class Manifest(FilesCache):
             files=f"SELECT unit, role, name, {place}, key, size,"
             f" coalesce(sha256, ''), etag FROM listing.file WHERE {stored}",
             removed=f"SELECT {place} FROM listing.deleted" if self.count_deleted() else "",
+            left_out=self.count(LEFT_OUT),
         )
 
     def incomplete_units(self, roles: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

@@ -17,7 +17,7 @@ PART = {"part_size": 5 << 20, "transfers": 1}
 NAMES = {"a.txt", "m.bin", "z.txt"}
 
 sizes = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
-# radosgw with its SQLite backend mixes the parts of an aborted upload into the next one.
+# radosgw with its SQLite backend may mix up the parts of an object.
 twice = pytest.mark.parametrize("scene", ["local-sqlite", "moto-postgres"], indirect=True)
 
 

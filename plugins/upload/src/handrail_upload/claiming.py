@@ -81,12 +81,10 @@ def _origin(context: UploadContext) -> str:
 
     Several folders may feed a collection that is not named, and each knows of its own files only.
     """
-    from handrail_upload.steps.initialize import sources_of  # noqa: PLC0415 - a circle
-
     options = context.options
     if options.collection is not None or options.specification is not None:
         return "collection"
-    folders = {role: os.path.realpath(each) for role, each in sources_of(options).items()}
+    folders = {role: os.path.realpath(each) for role, each in options.folders.items()}
     return f"{platform.node()}:{' '.join(map(readable, folders.values()))}"
 
 

@@ -90,10 +90,8 @@ def _keys(context: UploadContext) -> Keys:
 
 def _note_held(context: UploadContext, deletion: Deletion) -> int:
     """Note what earlier runs hold and the source has no longer; return how much the most held."""
-    from handrail_upload.steps.initialize import sources_of  # noqa: PLC0415 - a circle
-
     manifest = context.use_manifest()
-    sources = {role: os.path.realpath(each) for role, each in sources_of(context.options).items()}
+    sources = {role: os.path.realpath(each) for role, each in context.options.folders.items()}
     most = 0
     for lines in deletion.lists():
         count = 0

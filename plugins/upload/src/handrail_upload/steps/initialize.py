@@ -40,7 +40,7 @@ class InitializeStep(BaseStep[UploadContext]):
         context.use_manifest().describe(
             run=context.run,
             number=context.run_number,
-            sources={role: str(path.absolute()) for role, path in sources_of(options).items()},
+            sources={role: str(path.absolute()) for role, path in options.folders.items()},
             target=context.use_storage().address,
             collection=context.collection,
             catalogue=context.catalogue_address,
@@ -155,11 +155,6 @@ def _is_there(storage: Storage, probe: str) -> bool:
         return False
 
 
-def sources_of(options: UploadParams) -> dict[str, Path]:
-    """Return the source folders by role; a single one under ""."""
-    return options.folders
-
-
 def check_sources(options: UploadParams) -> None:
     """Check that the sources are folders, apart from the target.
 
@@ -169,7 +164,7 @@ def check_sources(options: UploadParams) -> None:
     from handrail_upload.storage import parse_target
 
     target = parse_target(options.target)
-    for folder in sources_of(options).values():
+    for folder in options.folders.values():
         if not folder.is_dir():
             what = "is no folder" if folder.exists() else "is not there"
             raise SourceError(

@@ -116,7 +116,6 @@ def search_of(context: UploadContext, now: int) -> Search:
     """
     from handrail_upload.catalogue.address import SqliteAddress, parse
     from handrail_upload.discovery import Search, read_names
-    from handrail_upload.steps.initialize import sources_of
     from handrail_upload.storage import parse_target
 
     options = context.options
@@ -132,7 +131,7 @@ def search_of(context: UploadContext, now: int) -> Search:
         *(database and f"{database}{suffix}" for suffix in ("", "-wal", "-shm", "-journal")),
     ]
     return Search(
-        sources=sources_of(options),
+        sources=options.folders,
         include=tuple(options.include),
         exclude=tuple(options.exclude),
         names=None if options.files_from is None else read_names(options.files_from),

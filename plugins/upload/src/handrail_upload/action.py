@@ -119,12 +119,13 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         roles: Mapping[str, Path] = given.get("sources") or {}
         source: Path | None = given.get("source")
         if source is not None:
-            yield from missing("folder", "source", source)
+            problems = list(missing("folder", "source", source))
+            if not (problems or given.get("allow_nothing") or any(source.iterdir())):
+                why = "is empty; check that its disk is mounted, or give --allow-nothing"
+                problems = [("source", f"the folder {source} {why}")]
+            yield from problems
         for role, folder in roles.items():
             yield from missing("folder", f"sources.{role}", folder)
-        if source is not None and not given.get("allow_nothing") and _is_empty(source):
-            why = "is empty; check that its disk is mounted, or give --allow-nothing"
-            yield "source", f"the folder {source} {why}"
         # How the metadata file is read, and from where, is a matter of the strategy.
         for name in ("specification", "files_from"):
             path = given.get(name)
@@ -175,16 +176,6 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         if context.manifest_path and (units or (sent and not context.options.registers)):
             result["next"] = following
         return result
-
-
-def _is_empty(folder: "Path") -> bool:
-    import os
-
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is None
-    except OSError:  # It is told as missing.
-        return False
 
 
 def _folder_option(context: "UploadContext") -> str:

@@ -209,8 +209,8 @@ class _Walk:
         return None
 
     def _hidden(self, name: str) -> list[LeftAlone]:
-        if self.search.hidden:
-            return []
+        if self.search.hidden:  # A file with the name of the folder of a target.
+            return [LeftAlone(kind="own", name=name, why=_OWN)]
         return [LeftAlone(kind="hidden", name=name, why="its name begins with a dot")]
 
     def _is_wanted_with_dot(self, bare: str) -> bool:
@@ -295,13 +295,7 @@ def _not_looked_at(name: str, error: OSError) -> LeftAlone:
 
 
 def _no_source(path: str, error: OSError) -> SourceError:
-    if isinstance(error, FileNotFoundError):
-        return SourceError(
-            f"there is no folder {readable(path)}", ways_out=("check the path of the source",)
-        )
-    if isinstance(error, NotADirectoryError):
-        return SourceError(
-            f"{readable(path)} is no folder",
-            ways_out=("give the folder, and choose files with --include or --files-from",),
-        )
-    return SourceError(f"{readable(path)} cannot be read: {error.strerror}")
+    return SourceError(
+        f"{readable(path)} is no folder that can be read: {error.strerror}",
+        ways_out=("give the folder, and choose files in it with --include or --files-from",),
+    )

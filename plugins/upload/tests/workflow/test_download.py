@@ -195,6 +195,20 @@ def test_sizes_and_ages_choose_what_is_fetched(write, download, stored, request,
     assert ("small" in stored("back")) is (at == "folder")
 
 
+@pytest.mark.parametrize("at", ["folder", "bucket"])
+def test_a_target_in_the_source_is_no_part_of_it(write, download, here, request, at):
+    if at == "folder":
+        source = str(write("a", "out"))
+    else:
+        place = request.getfixturevalue("bucket")
+        put(place, "a", b"a")
+        source = place[0]
+    for _ in range(2):
+        download(source, target=f"{source}/copy")
+    found = contents(here / "out") if at == "folder" else in_bucket(place)
+    assert len(found) == 2
+
+
 @pytest.mark.parametrize("more", [{}, {"include": ["*.jpg"]}])
 def test_a_source_of_nothing_is_refused(write, download, here, more):
     write({"a": "a"} if more else {}, "out")

@@ -115,8 +115,17 @@ def _at_target(
 
     source = context.use_source()
     assert source is not None
+    target = context.use_storage().place
+    below = target.address.removeprefix(source.path_of(""))
+    own = "" if below == target.address else f"{below}/"
+    left = False
     for found in source.store.listing():
         if is_kept(source.store.place, found.key):
+            continue
+        if own and found.key.startswith(own):
+            if not left:
+                manifest.note("own", readable(own), "it is the target")
+            left = True
             continue
         # What marks a folder in a bucket has a slash at its end, which a listing leaves out.
         if found.size < 0 or (not found.size and source.store.stat(found.key) is None):

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
+from servers.cutting import CuttingLine
 
 from handrail import BaseStep, StepFailedError, StepResult
 from handrail.errors import ParamsError
@@ -269,6 +271,41 @@ def test_objects_that_change_meanwhile_are_treated_as_files_that_do(
         download(source, after_finding(change), on_changed=on_changed)
         taken = on_changed == "take" and content is not None
         assert contents(here / "back") == ({b"a": content} if taken else {})
+
+
+def test_a_connection_that_breaks_within_an_object_is_made_again(
+    bucket, moto, download, here, monkeypatch
+):
+    content = os.urandom(MIB) * 40
+    put(bucket, "a", content)
+    before: list[int] = []
+
+    class Cutting(DirectUploader):
+        def send(self, storage, file, sending, replacing):
+            read = 0
+
+            def on_bytes(count):
+                nonlocal read
+                read += count
+                sending.on_bytes(count)
+                if read > 8 * MIB and not before:
+                    before.append(line.connections)
+                    line.cut()
+
+            return super().send(storage, file, replace(sending, on_bytes=on_bytes), replacing)
+
+    class Download(DownloadAction):
+        action_name = "download"
+
+        def setup_steps(self, registry):
+            super().setup_steps(registry)
+            registry.replace("upload_files", UploadFilesStep(Cutting()))
+
+    with CuttingLine(int(moto.endpoint.rpartition(":")[2])) as line:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{line.port}")
+        download(bucket[0], Download)
+        assert line.connections > before[0]
+    assert contents(here / "back") == {b"a": content}
 
 
 @pytest.mark.parametrize(

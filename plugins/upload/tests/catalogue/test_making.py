@@ -195,6 +195,47 @@ def test_many_make_it_at_once(url, tools):
         assert len(list(catalogue.units("photos"))) == 6
 
 
+def test_many_make_it_at_once_and_some_take_it_back(url, tools):  # noqa: C901 - threads
+    """No two wait for each other for ever; all that stay are there in the end."""
+    with tools.connected(url) as others:
+        others.execute("CREATE TABLE others (name text)")  # So a file stays one.
+    start, failed = threading.Barrier(6), []
+
+    def work(number):
+        with open_catalogue(url, timeout=30) as catalogue:
+            start.wait()
+            try:
+                for each in range(4):
+                    run = f"run-{number}-{each}"
+                    made = catalogue.missing()
+                    catalogue.prepare(run)
+                    if (number + each) % 2:
+                        catalogue.withdraw(run, made)
+                    else:
+                        publish(catalogue, run)
+            except Exception as error:  # noqa: BLE001 - it is shown by the test
+                failed.append(error)
+
+    def publish(catalogue, run):
+        while True:
+            try:
+                return tools.publish(catalogue, run, tools.unit(run))
+            except CatalogueError:
+                if not catalogue.missing():
+                    raise
+                catalogue.close()
+                catalogue.prepare(run)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    with open_catalogue(url) as catalogue:
+        assert len(list(catalogue.units("photos"))) == 12
+
+
 @pytest.mark.parametrize("moment", ["while the version is read", "before rows are removed"])
 def test_taken_away_by_another_run_in_the_middle(url, monkeypatch, moment, tools):
     """A run that is undone meanwhile takes the empty tables: then nothing is to be undone."""

@@ -182,7 +182,7 @@ def test_undo_beside_rows_of_others(scene, tools):
     def upload_theirs():
         done = scene.command(
             *("run", "upload", others, scene.folder / "elsewhere"),
-            *("--catalogue", scene.catalogue.url),
+            *("--catalogue", scene.catalogue.url, "--collection", "others"),
         )
         assert done.code == 0, done.err
 

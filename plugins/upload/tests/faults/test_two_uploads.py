@@ -79,8 +79,9 @@ def test_different_sources_into_one_catalogue(scene, tools):
     other.mkdir()
     for number in range(60):
         (other / f"other-{number}.txt").write_bytes(b"other %d" % number)
+    place = (scene.place.url, "--catalogue", scene.catalogue.url, "--collection")
     processes = [
-        scene.start("run", "upload", source, scene.place.url, "--catalogue", scene.catalogue.url)
+        scene.start("run", "upload", source, *place, source.name)
         for source in (scene.source, other)
     ]
     for process in processes:

@@ -138,7 +138,8 @@ def test_what_belongs_to_a_target_is_no_file(
 ) -> None:
     """Where the source, or a folder in it, was a target itself, its claims are not copied."""
     write(
-        "a .handrail-target/claims/epoch b/.handrail-target/lists/x b/.handrail-targets/y c/.handrail-target"
+        "a .handrail-target/claims/epoch b/.handrail-target/lists/x b/.handrail-targets/y"
+        " c/.handrail-target"
     )
     assert names(hidden=True) == ["a", "b/.handrail-targets/y"]
     assert names(names=("a", ".handrail-target/claims/epoch", "b/.handrail-target/lists/x")) == [

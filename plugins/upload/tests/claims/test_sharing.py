@@ -138,7 +138,7 @@ def test_a_preview_says_that_corrected_metadata_goes_back(
     shown = foreseen(ben)
     assert f"up to 12 former rows back in {shared.top}/common.db" in shown
     assert "the rows of all 12 files stay" in shown
-    assert "12 units taken out" in ben.rollback()
+    assert "12 units brought back" in ben.rollback()
 
 
 def test_rows_in_another_collection_go(shared: Any, two: Any) -> None:

@@ -133,11 +133,12 @@ class UploadContext(StorageContext, ActionContext[P]):
         """
         about = self.use_manifest().description() if self.opened.source is None else {}
         if "source" in about:
-            from handrail_upload.source import ObjectSource
+            from handrail_storage import open_store
+            from handrail_upload.source import CALLER, ObjectSource
 
-            self.opened.source = ObjectSource.at(
-                about["source"], retries=self.options.retries, on_status=self.set_status
-            )
+            address, retries = about["source"], self.options.retries
+            store = open_store(address, CALLER, retries=retries, on_status=self.set_status)
+            self.opened.source = ObjectSource(store=store)
         return self.opened.source
 
     def use_storage(self) -> Storage:

@@ -46,11 +46,6 @@ class DownloadParams(UploadParams):
         delete_missing: ClassVar = False
         max_delete: ClassVar = 0
 
-    target: Annotated[str, Argument()] = Field(
-        description="Where the files go: a local folder, s3://bucket/path, gs://bucket/path, "
-        "az://container/path or memory://",
-    )
-
     @property
     def folders(self) -> dict[str, Path]:
         """None: also a folder is read as a target."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from handrail.frozen import frozen
-from handrail_storage import Caller, Listed, Store, Stored, open_store
+from handrail_storage import Caller, Listed, Store, Stored
 from handrail_upload.digests import BLOCK, Digest
 from handrail_upload.errors import FileChangedError, StorageError
 from handrail_upload.manifest import SourceFile
@@ -37,17 +37,6 @@ class ObjectSource:
     """
 
     store: Store
-
-    @classmethod
-    def at(
-        cls, address: str, *, retries: int, on_status: Callable[[str | None], object]
-    ) -> ObjectSource:
-        """Return a place, opened.
-
-        Raises:
-            StorageError: The place or its credentials are malformed.
-        """
-        return cls(store=open_store(address, CALLER, retries=retries, on_status=on_status))
 
     def path_of(self, key: str) -> str:
         """Return the path of the file that is the object under a key."""

@@ -85,16 +85,8 @@ def _of_upload(upload: Path, address: str, name_of: Callable[[str], str]) -> Ite
 
     with closing(Manifest(upload, make=False)) as manifest:
         for file in manifest.files(*STORED):
-            key = name_of(_original(file))
-            values = (
-                f"{address}/{file.key}",
-                readable(key),
-                key,
-                key,
-                "file",
-                file.size,
-                file.mtime,
-            )
+            path, key = f"{address}/{file.key}", name_of(_original(file))
+            values = (path, readable(key), key, key, "file", file.size, file.mtime)
             yield SourceFile(*values, sha256=file.sha256 or None, version=file.version)
 
 

@@ -1287,6 +1287,8 @@ def test_clocks_that_differ_do_not_change_the_order_of_runs():
     third = runs.run(3).complete(a="3")
     runs.time.seconds -= 3600
     fourth = runs.run(4).empty("a")
+    since = [each.since for each in claims_at(runs.store)[0]]
+    assert since == sorted(set(since))
     second.undo()
     fourth.undo()
     assert runs.there().get("a") == "3"

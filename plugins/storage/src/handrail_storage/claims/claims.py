@@ -421,8 +421,9 @@ class Claims:
         if obstacle is not None:
             self._withdraw(entry)
             raise obstacle
-        # Clocks differ, and undos ask which of two runs has deleted something last.
-        since = max([state.since, *(each.since + 0.001 for each in listing.others(run))])
+        # Clocks differ, and undos ask which of two runs has deleted something last. Claims say
+        # when in whole milliseconds.
+        since = max([state.since, *(each.since + 0.002 for each in listing.others(run))])
         working = state.now(state=State.WORKING, since=since)
         entry = self._ledger.swap(entry, working) or self._lost()
         return self._claim(entry, keys, listing)

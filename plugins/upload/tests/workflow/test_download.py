@@ -40,12 +40,21 @@ def download(upload):
     return _download
 
 
+def open_bucket(server, monkeypatch):
+    """Return the URL of a place in a bucket, and a client that sees it from outside."""
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{server.bucket()}/some", server.client()
+
+
 @pytest.fixture
 def bucket(moto, monkeypatch):
-    """Return the URL of a place in a bucket, and a client that sees it from outside."""
-    for name, value in moto.environment().items():
-        monkeypatch.setenv(name, value)
-    return f"s3://{moto.bucket()}/some", moto.client()
+    return open_bucket(moto, monkeypatch)
+
+
+@pytest.fixture
+def bucket_of_ceph(radosgw, monkeypatch):
+    return open_bucket(radosgw, monkeypatch)
 
 
 def contents(folder):
@@ -103,10 +112,10 @@ def after_finding(then):
 # What comes back
 
 
-@pytest.mark.parametrize("at", ["folder", "bucket"])
+@pytest.mark.parametrize("at", ["folder", "bucket", "bucket_of_ceph"])
 def test_an_upload_comes_back_as_it_was(write, upload, download, here, request, at):
     """Names and times too; what is no text stays as %XX, and an empty file is a file."""
-    target = "out" if at == "folder" else request.getfixturevalue("bucket")[0]
+    target = "out" if at == "folder" else request.getfixturevalue(at)[0]
     files = {"a": "aaa", "empty": "", "line\nbreak": "l", "50%0A": "p", "sub/.hidden": "h"}
     files |= {os.fsdecode(b"caf\xe9"): "c", "large": bytes(range(256)) * 30_000}
     source = write(files)

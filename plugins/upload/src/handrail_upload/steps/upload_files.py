@@ -104,7 +104,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
         before, _ = manifest.totals(*ARRIVED)
         _, size = manifest.totals(NEW, REPLACE)
         transfer.send()
-        delete_missing(context, claim)
+        if not claim.holds:
+            delete_missing(context, claim)
         manifest.keep()
         hold(context, claim)
         context.use_files_cache()

@@ -1,0 +1,36 @@
+"""Uploads that delete what the source no longer has, and are killed while they do."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+import pytest
+
+KILLED = -signal.SIGKILL
+
+pytestmark = pytest.mark.slow
+
+local = pytest.mark.parametrize("scene", ["local-sqlite"], indirect=True)
+
+
+@pytest.fixture
+def less(scene: Any, make_upload: Any, fill: Any) -> Any:
+    """Upload 12 files and a large one, and take three away; return the upload that tells that."""
+    fill(scene, 12)
+    assert make_upload(scene).do("run")["success"]
+    for name in ("0001.txt", "0002.txt", "0003.txt"):
+        (scene.source / name).unlink()
+    return make_upload(scene, delete_missing=True, max_delete="100%")
+
+
+@local
+def test_an_upload_that_was_killed_once_all_was_deleted_is_resumed(scene: Any, less: Any) -> None:
+    """It relies on what it has left there, and changes nothing any more."""
+    assert less.do("run", call="hold", nth=1, when="after")["code"] == KILLED
+    answer = less.do("resume")
+    assert "error" not in answer, answer
+    assert answer["deleted_files"] == 3
+    assert len(scene.catalogue.rows()["handrail_data_file"]) == 10
+    assert "error" not in less.do("rollback")
+    assert scene.place.content("0003.txt")

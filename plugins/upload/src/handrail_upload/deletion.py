@@ -53,7 +53,7 @@ def find_missing(context: UploadContext, *, touches: bool = True) -> Counter[Cla
 
 
 def delete_missing(context: UploadContext, claim: Claim) -> None:
-    """Set aside what was found missing, and delete it; forget what has changed meanwhile.
+    """Set aside what was found missing, and delete it; give up what has changed meanwhile.
 
     Raises:
         ClaimLostError: The claim is somebody else's.
@@ -67,7 +67,7 @@ def delete_missing(context: UploadContext, claim: Claim) -> None:
         for each in found[:1]:
             storage.adopt(each.key)  # So the copies are flushed before anything is deleted.
         emptied = claim.delete(keys, found)
-        manifest.note_deleted((), instead_of=[key for key in keys if key not in emptied])
+        manifest.give_up(key for key in keys if key not in emptied)
         storage.leave_folders(keys)
         done += len(keys)
         context.set_progress(done, total, "deletions")

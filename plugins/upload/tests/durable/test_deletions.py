@@ -34,3 +34,26 @@ def test_an_upload_that_was_killed_once_all_was_deleted_is_resumed(scene: Any, l
     assert len(scene.catalogue.rows()["handrail_data_file"]) == 10
     assert "error" not in less.do("rollback")
     assert scene.place.content("0003.txt")
+
+
+@local
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("names", [["0002.txt"], ["0001.txt", "0002.txt", "0003.txt"]])
+def test_what_others_have_put_where_it_was_about_to_delete_keeps_no_run_from_going_on(
+    scene: Any, make_upload: Any, less: Any, names: list[str], when: str
+) -> None:
+    """Also where nothing is left to be deleted, and though it had claimed to empty these keys."""
+    less.options["exclude"] = ["*"]
+    less.options["allow_nothing"] = True
+    assert less.do("run", call="delete_found", nth=1)["code"] == KILLED
+    for name in names:
+        scene.place.put(name, b"somebody else's")
+    assert less.do("resume", call="hold", nth=1, when=when)["code"] == KILLED
+    answer = less.do("resume")
+    assert "error" not in answer, answer
+    assert answer["deleted_files"] == 3 - len(names)
+    assert {scene.place.content(name) for name in names} == {b"somebody else's"}
+    scene.write("0001.txt", b"again")  # Others may use these keys again.
+    assert make_upload(scene, if_exists="skip").do("run")["success"]
+    assert "error" not in less.do("rollback")
+    assert {scene.place.content(name) for name in names} == {b"somebody else's"}

@@ -398,7 +398,7 @@ class Manifest(FilesCache):
 
         And of what is to be deleted.
         """
-        return self._lines("key, NULL", states, emptied="key, ''")
+        return self._lines("key, NULL", states, emptied="key, ''", among="missing")
 
     def held_lines(self, *states: str, emptied: bool = False) -> Iterator[str]:
         """Yield the lines of a `HeldList` of what is at the target for the files in `states`.
@@ -410,8 +410,10 @@ class Manifest(FilesCache):
         nothing = f"key, {NOTHING}, NULL, NULL" if emptied else ""
         return self._lines("key, size, nullif(sha256, ''), etag", states, emptied=nothing)
 
-    def _lines(self, values: str, states: Sequence[str], emptied: str) -> Iterator[str]:
-        more = f" UNION ALL SELECT json_array({emptied}) FROM deleted" if emptied else ""
+    def _lines(
+        self, values: str, states: Sequence[str], emptied: str, among: str = "deleted"
+    ) -> Iterator[str]:
+        more = f" UNION ALL SELECT json_array({emptied}) FROM {among}" if emptied else ""
         rows = self._db.execute(
             f"SELECT json_array({values}) AS line FROM file WHERE {self._among(states)}{more}"
             " ORDER BY line"
@@ -425,7 +427,7 @@ class Manifest(FilesCache):
         rows = self._db.execute(
             "SELECT value FROM json_each(?)"
             " WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.key = value)"
-            " AND NOT EXISTS (SELECT 1 FROM deleted WHERE deleted.key = value)",
+            " AND NOT EXISTS (SELECT 1 FROM missing WHERE missing.key = value)",
             (json.dumps(keys),),
         )
         return [key for (key,) in rows]
@@ -437,11 +439,17 @@ class Manifest(FilesCache):
         ]
         with self._transaction():
             if instead_of is None:
-                self._db.execute("DELETE FROM deleted")
+                self._db.execute("DELETE FROM missing")
             else:
                 forgotten = [(key,) for key in instead_of]
-                self._db.executemany("DELETE FROM deleted WHERE key = ?", forgotten)
-            self._db.executemany("INSERT INTO deleted VALUES (?, ?, ?, ?)", values)
+                self._db.executemany("DELETE FROM missing WHERE key = ?", forgotten)
+            self._db.executemany("INSERT INTO missing VALUES (?, ?, ?, ?, 0)", values)
+
+    def give_up(self, keys: Iterable[str]) -> None:
+        """Note that what was to be deleted under some keys stays; the run has claimed them."""
+        with self._transaction():
+            given = ((key,) for key in keys)
+            self._db.executemany("UPDATE missing SET stays = 1 WHERE key = ?", given)
 
     def deleted_lines(self) -> Iterator[str]:
         """Yield the lines of a `WantedList` of what is to be deleted, which may be changed."""

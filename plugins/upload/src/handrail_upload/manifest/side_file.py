@@ -48,9 +48,12 @@ class ListOfFiles(SideFile):
         CREATE TABLE IF NOT EXISTS oddity (
             kind TEXT NOT NULL, name TEXT NOT NULL, why TEXT NOT NULL
         ) STRICT;
-        CREATE TABLE IF NOT EXISTS deleted (
-            key TEXT PRIMARY KEY, size INTEGER NOT NULL, sha256 TEXT, etag TEXT
+        CREATE TABLE IF NOT EXISTS missing (
+            key TEXT PRIMARY KEY, size INTEGER NOT NULL, sha256 TEXT, etag TEXT,
+            stays INTEGER NOT NULL DEFAULT 0
         ) STRICT, WITHOUT ROWID;
+        CREATE VIEW IF NOT EXISTS deleted AS
+            SELECT key, size, sha256, etag FROM missing WHERE NOT stays;
     """
 
     def _open(self, make: bool) -> None:

@@ -79,7 +79,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         manifest = context.use_manifest()
         if context.options.delete_missing and not earlier.claim:
             _find_missing(context)
-        if not manifest.count(*CLAIMED) and not manifest.count_deleted():
+        if not (earlier.claim or manifest.count(*CLAIMED) or manifest.count_deleted()):
             context.uploaded_files = files_in(manifest, *ARRIVED)
             return _result(manifest, 0, 0, 0.0)
         claim = self._claim(context, earlier)

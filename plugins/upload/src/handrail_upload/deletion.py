@@ -44,11 +44,12 @@ def find_missing(context: UploadContext, *, touches: bool = True) -> Counter[Cla
     deletion = _deletion(context, touches=touches)
     if deletion is None:
         return staying
-    there = _note_held(context, deletion)
+    most = _note_held(context, deletion)
     for keys, found in deletion.stored(_keys(context)):
         staying.update(other for _, other in found if other is not None)
         manifest.note_deleted([each for each, other in found if other is None], instead_of=keys)
-    _check_number(context.options, manifest.count_deleted(), there)
+    count = manifest.count_deleted()
+    _check_number(context.options, count, max(most, count))
     return staying
 
 

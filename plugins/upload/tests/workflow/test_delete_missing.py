@@ -340,3 +340,18 @@ def test_an_empty_source_deletes_nothing_by_default(
     assert len(stored()) == 10
     assert upload(**GONE, allow_nothing=True)["deleted_files"] == 10
     assert (stored(), units()) == ([], {})
+
+
+def test_all_of_what_several_uploads_have_sent_may_be_deleted(
+    write: Callable[..., Path], upload: Callable[..., Any], stored: Callable[..., Any]
+) -> None:
+    """None of them has sent as much as is deleted."""
+    source = write("a/1 a/2 b/1 b/2")
+    upload(include=["a/"])
+    upload(include=["b/"])
+    for path in source.rglob("?/?"):
+        path.unlink()
+    with pytest.raises(StepFailedError, match="4 files of 4"):
+        upload(allow_nothing=True, delete_missing=True)
+    assert upload(allow_nothing=True, **GONE)["deleted_files"] == 4
+    assert stored() == []

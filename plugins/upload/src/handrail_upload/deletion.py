@@ -62,9 +62,10 @@ def delete_missing(context: UploadContext, claim: Claim) -> None:
     """
     manifest, storage, done = context.use_manifest(), context.use_storage(), 0
     total = manifest.count_deleted()
-    deletion = _deletion(context) if total else None
+    deletion, sources = _deletion(context) if total else None, _sources(context.options)
     for keys, there in () if deletion is None else deletion.stored(_keys(context)):
-        found = [each for each, other in there if other is None]
+        # Since it was found missing, a file may be there again.
+        found = [e for e, other in there if other is None and _is_gone(e.key, sources)]
         for each in found[:1]:
             storage.adopt(each.key)  # So the copies are flushed before anything is deleted.
         emptied = claim.delete(keys, found)
@@ -92,8 +93,7 @@ def _keys(context: UploadContext) -> Keys:
 def _note_held(context: UploadContext, deletion: Deletion) -> int:
     """Note what earlier runs hold and the source has no longer; return how much the most held."""
     manifest = context.use_manifest()
-    sources = {role: os.path.realpath(each) for role, each in context.options.folders.items()}
-    most = 0
+    sources, most = _sources(context.options), 0
     for lines in deletion.lists():
         count = 0
         for rows in lines.rows():
@@ -106,6 +106,10 @@ def _note_held(context: UploadContext, deletion: Deletion) -> int:
         if not Path(folder).is_dir():  # Without it, everything would look as if it were gone.
             raise SourceError(f"the source {folder} is not there any more")
     return most
+
+
+def _sources(options: UploadParams) -> dict[str, str]:
+    return {role: os.path.realpath(each) for role, each in options.folders.items()}
 
 
 def _is_gone(key: str, sources: Mapping[str, str]) -> bool:

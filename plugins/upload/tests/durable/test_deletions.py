@@ -57,3 +57,15 @@ def test_what_others_have_put_where_it_was_about_to_delete_keeps_no_run_from_goi
     assert make_upload(scene, if_exists="skip").do("run")["success"]
     assert "error" not in less.do("rollback")
     assert {scene.place.content(name) for name in names} == {b"somebody else's"}
+
+
+@local
+def test_what_is_in_the_source_again_is_not_deleted(scene: Any, less: Any) -> None:
+    """Only what was deleted before it came back is gone; the next upload sends it."""
+    assert less.do("run", call="delete_found", nth=1)["code"] == KILLED
+    scene.write("0002.txt", b"again")
+    answer = less.do("resume")
+    assert "error" not in answer, answer
+    assert answer["deleted_files"] == 2
+    assert scene.place.content("0002.txt")
+    assert len(scene.catalogue.rows()["handrail_data_file"]) == 11

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -128,12 +129,11 @@ def _unescaped(found: re.Match[str]) -> str:
 
 def _is_absent(path: bytes) -> bool:
     try:
-        os.lstat(path)
+        return stat.S_ISDIR(os.lstat(path).st_mode)  # A folder may have taken the place of a file.
     except (FileNotFoundError, NotADirectoryError):
         return True
     except (OSError, ValueError):
         return False  # Such as a folder that must not be entered.
-    return False
 
 
 def _check_number(options: UploadParams, count: int, there: int) -> None:

@@ -355,3 +355,12 @@ def test_all_of_what_several_uploads_have_sent_may_be_deleted(
         upload(allow_nothing=True, delete_missing=True)
     assert upload(allow_nothing=True, **GONE)["deleted_files"] == 4
     assert stored() == []
+
+
+def test_a_file_in_whose_place_a_folder_is_is_missing(
+    ten: Path, upload: Callable[..., Any], stored: Callable[..., Any]
+) -> None:
+    (ten / "3.txt").unlink()
+    (ten / "3.txt").mkdir()
+    assert upload(delete_missing=True)["deleted_files"] == 1
+    assert "3.txt" not in stored()

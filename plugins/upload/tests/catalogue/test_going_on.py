@@ -24,7 +24,7 @@ def test_a_server_that_is_still_at_work_for_a_killed_process_is_waited_for(catal
     """Else its commit could come after the undo had looked."""
     dead = catalogue._database
     with dead.transaction():
-        dead.lock_run("one")
+        dead.lock("run", "one")
         with open_catalogue(url, timeout=1) as other:
             for call in (other.remove, other.published):
                 with pytest.raises(CatalogueError, match="is locked"):

@@ -72,7 +72,7 @@ def test_full_disk_of_the_catalogue(scene, small_disk, leave, existing):
     before = scene.world()
     done = scene.upload()
     assert done.code == 1, (done.message, getattr(done.error, "rollback_errors", None))
-    assert f"there is no space left for {scene.catalogue.url}" in done.message
+    assert f"{scene.catalogue.url}: database or disk is full" in done.message
     assert scene.world() == before
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from handrail_upload.catalogue.schema import TABLES
 from handrail_upload.errors import CatalogueError
 from handrail_upload.listing import Listing
 
@@ -167,37 +168,27 @@ class Database(ABC):
         """Return the names of the columns of `table`; empty if the table does not exist."""
 
     @abstractmethod
-    def lock_making(self) -> None:
-        """Within a transaction, prevent others from creating or dropping tables of ours."""
+    def lock(self, kind: str, name: str = "") -> None:
+        """Within a transaction, wait for others with the same lock, and keep them waiting.
 
-    @abstractmethod
-    def lock_run(self, run: str) -> None:
-        """Within a transaction, wait for others of the same run, and keep them waiting.
-
-        A server may still be at work for a process of the run that was killed.
+        Args:
+            kind: `making` of tables, and dropping them; a `run`, as a server may still be at work
+                for a process of it that was killed; or a `collection`, for all that publish or
+                remove there.
+            name: The name of the run or the collection.
         """
 
     @abstractmethod
-    def lock_collection(self, name: str) -> None:
-        """Within a transaction, wait for others who publish or remove there; keep them waiting.
+    def drop(self) -> bool:
+        """Within a transaction, drop the tables of the catalogue, and return True.
 
-        Other collections are not affected, and nothing is written.
+        False, and nothing happens, if they have rows, if something that is not ours was built upon
+        them, or if somebody has given others rights on them, other than by default.
         """
 
-    @abstractmethod
-    def lock_tables(self, tables: Sequence[str]) -> None:
-        """Within a transaction, prevent others from reading or writing `tables`."""
-
-    @abstractmethod
-    def is_granted(self, tables: Sequence[str]) -> bool:
-        """Return whether somebody has given others rights on `tables`, other than by default."""
-
-    @abstractmethod
-    def drop(self, tables: Sequence[str]) -> bool:
-        """Within a transaction, drop `tables`, and return True.
-
-        False, and nothing happens, if something that is not ours was built upon them.
-        """
+    def is_empty(self) -> bool:
+        """Return whether nothing is registered."""
+        return not any(self.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES)
 
     @abstractmethod
     def _connect(self) -> Any: ...

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import lru_cache
 from itertools import count
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -23,6 +22,7 @@ from handrail_upload.catalogue.database import (
     Values,
 )
 from handrail_upload.catalogue.reconnecting import IN_ALL, SAID_AFTER, is_end, may_come_back, pauses
+from handrail_upload.catalogue.schema import MARKER, TABLES
 from handrail_upload.errors import CatalogueError
 from handrail_upload.listing import Listing
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 OnStatus = Callable[[str | None], object]
 T = TypeVar("T")
 
-_MAKING = 0x68616E647261696C  # "handrail": the advisory lock for creating the tables.
-_RUN = 0x68616E64  # "hand": the first half of the advisory locks of runs.
-_COLLECTION = 0x636F6C6C  # "coll": and of those of collections.
 _VALUE = re.compile(r":(\w+)")
 
 # Whether the server at a URL has answered when it was last asked: one that has is waited for, and
@@ -191,30 +188,24 @@ class PostgresDatabase(Database):
         )
         return tuple(name for (name,) in found)
 
-    def lock_making(self) -> None:
-        self.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_MAKING)
+    def lock(self, kind: str, name: str = "") -> None:
+        self.rows(
+            "SELECT pg_advisory_xact_lock(hashtext('handrail_' || :kind), hashtext(:name))",
+            kind=kind,
+            name=name,
+        )
 
-    def lock_run(self, run: str) -> None:
-        self._lock(_RUN, run)
-
-    def lock_collection(self, name: str) -> None:
-        self._lock(_COLLECTION, name)
-
-    def _lock(self, kind: int, name: str) -> None:
-        self.rows("SELECT pg_advisory_xact_lock(:kind, hashtext(:name))", kind=kind, name=name)
-
-    def lock_tables(self, tables: Sequence[str]) -> None:
-        self.change(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
-
-    def is_granted(self, tables: Sequence[str]) -> bool:
-        return bool(self.rows(_GRANTED, tables=list(tables)))
-
-    def drop(self, tables: Sequence[str]) -> bool:
+    def drop(self) -> bool:
+        tables = ", ".join((*TABLES, MARKER))
+        self.change(f"LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
+        # What was granted to others may be needed by those who read what is uploaded next.
+        if not self.is_empty() or self.rows(_GRANTED, tables=[*TABLES, MARKER]):
+            return False
         connection, errors = self._connected(), _driver().errors
         with self._converting_errors():
             connection.execute("SAVEPOINT before_drop")
             try:
-                self._execute(connection, f"DROP TABLE {', '.join(tables)}", {})
+                self._execute(connection, f"DROP TABLE {tables}", {})
             except errors.DependentObjectsStillExist:
                 connection.execute("ROLLBACK TO SAVEPOINT before_drop")
                 return False
@@ -242,11 +233,11 @@ class PostgresDatabase(Database):
             "SET LOCAL jit = off"
         )
 
-    def _execute(
-        self, connection: psycopg.Connection[Any], statement: str, values: Values
-    ) -> Cursor:
+    def _execute(self, connection: Any, statement: str, values: Values) -> Cursor:
         # Not prepared: its plan would stay as it was when the tables were empty.
-        return connection.execute(_translated(statement), values, prepare=False)
+        text = _VALUE.sub(r"%(\1)s", statement)
+        cursor: Cursor = connection.execute(text, values, prepare=False)
+        return cursor
 
     def _roll_back(self) -> None:
         connection: psycopg.Connection[Any] | None = self._connection
@@ -303,12 +294,6 @@ _WAYS_OUT = {
     "57014": "statement_timeout of the server is too short for this; set it higher for this user",
     "25006": "this server only reads; name the one that writes",
 }
-
-
-@lru_cache(maxsize=256)
-def _translated(statement: str) -> Any:
-    # Any, because psycopg requires literal statements; ours come from constants.
-    return _VALUE.sub(r"%(\1)s", statement)
 
 
 def _driver() -> Any:

@@ -9,15 +9,8 @@ from pathlib import Path
 
 from handrail_upload.catalogue.address import SqliteAddress
 from handrail_upload.catalogue.database import Database, NotACatalogueError
-from handrail_upload.catalogue.schema import MARKER, TABLES
 from handrail_upload.catalogue.sqlite import SqliteDatabase
-from handrail_upload.catalogue.tables import (
-    is_empty,
-    leave_to_others,
-    make_tables,
-    maker_of,
-    version_of,
-)
+from handrail_upload.catalogue.tables import leave_to_others, make_tables, maker_of, version_of
 from handrail_upload.errors import CatalogueError
 
 FILE = "file"
@@ -68,21 +61,16 @@ def withdraw_abandoned(database: Database) -> None:
         if not (database.exists() and version_of(database)):
             return
         maker, left = maker_of(database)
-        if left and is_empty(database):
+        if left and database.is_empty():
             withdraw(database, maker, left.split())
 
 
 def _remove_tables(database: Database, run: str) -> None:
     with database.transaction(alone=True):
-        database.lock_making()
-        if not version_of(database):
+        database.lock("making")
+        if not version_of(database) or maker_of(database)[0] != run:
             return
-        database.lock_tables((MARKER, *TABLES))
-        if maker_of(database)[0] != run:
-            return
-        # What was granted to others may be needed by those who read what is uploaded next.
-        unused = is_empty(database) and not database.is_granted((MARKER, *TABLES))
-        if not (unused and database.drop((*TABLES, MARKER))):
+        if not database.drop():
             leave_to_others(database, TABLES_MADE)
 
 
@@ -126,7 +114,7 @@ def _remove_file(database: SqliteDatabase, run: str) -> None:
         database.rows("PRAGMA journal_mode = DELETE")
     with database.transaction(alone=True):
         ours = maker_of(database)[0] == run
-        if ours and is_empty(database) and not database.has_others():
+        if ours and database.is_empty() and not database.has_others():
             # Under the lock: a process that waits for it finds the file deleted. A killed process
             # may have left a journal, which has nothing to recover.
             for end in ("-journal", ""):

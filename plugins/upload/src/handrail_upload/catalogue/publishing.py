@@ -133,8 +133,8 @@ def publish(
     Where nothing differs, is gone or was left out, nothing is written.
     """
     with database.publishing(listing):
-        database.lock_run(run)
-        database.lock_collection(collection)
+        database.lock("run", run)
+        database.lock("collection", collection)
         confirm()
         there = database.rows(_COLLECTION, name=collection)
         number = there[0][0] if there else 0

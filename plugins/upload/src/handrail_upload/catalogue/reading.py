@@ -34,7 +34,7 @@ def published(database: Database, run: str) -> Published | None:
     names = [each.name for each in fields(Published)]
     sums = ", ".join(f"CAST(sum({name}) AS {database.types['integer']})" for name in names)
     with database.transaction():
-        database.lock_run(run)
+        database.lock("run", run)
         (row,) = database.rows(f"SELECT {sums} FROM handrail_published WHERE run = :run", run=run)
     return Published(**dict(zip(names, row, strict=True))) if any(row) else None
 

@@ -11,7 +11,7 @@ from handrail_upload.catalogue.address import SqliteAddress, parse
 from handrail_upload.catalogue.database import Database, TablesGoneError
 from handrail_upload.catalogue.rows import Published, Removed
 from handrail_upload.catalogue.sqlite import SqliteDatabase
-from handrail_upload.catalogue.tables import identity_of, is_empty
+from handrail_upload.catalogue.tables import identity_of
 from handrail_upload.errors import CatalogueError
 from handrail_upload.listing import Listing
 from handrail_upload.units import DataUnit
@@ -96,7 +96,7 @@ class Catalogue:
         Raises:
             CatalogueError: The database is not a catalogue, or cannot be opened.
         """
-        return bool(self.missing()) or is_empty(self._database)
+        return bool(self.missing()) or self._database.is_empty()
 
     def identity(self) -> str:
         """Return a text that no other catalogue has, whatever its address; empty without tables.

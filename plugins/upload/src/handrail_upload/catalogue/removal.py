@@ -138,7 +138,7 @@ def remove(
     passed, staying = iter(passing_on), iter(in_place)
     first, first_staying = next(passed, None), next(staying, None)
     with database.transaction():
-        database.lock_run(run)
+        database.lock("run", run)
         if first_staying is not None:
             _list_in_place(database, chain((first_staying,), staying))
         _lock_collections(database, run, "" if first_staying is None else _COLLECTIONS_IN_PLACE)
@@ -176,7 +176,7 @@ def remove(
 def _lock_collections(database: Database, run: str, more: str) -> None:
     # In the order of names, so that two of us do not wait for each other.
     for (name,) in database.rows(_COLLECTIONS.format(more=more), run=run):
-        database.lock_collection(name)
+        database.lock("collection", name)
 
 
 def _pass_on(database: Database, run: str, passed: Iterable[tuple[str, str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -113,26 +113,14 @@ class SqliteDatabase(Database):
         found = self.rows("SELECT name FROM pragma_table_info(:table) ORDER BY cid", table=table)
         return tuple(name for (name,) in found)
 
-    def lock_making(self) -> None:
-        """Do nothing: a write transaction locks the whole file."""
+    def lock(self, kind: str, name: str = "") -> None:
+        """Do nothing: the transaction has locked the file, and a lock ends with its process."""
 
-    def lock_run(self, run: str) -> None:
-        """The transaction has locked the file already, and a lock ends with its process."""
-
-    def lock_collection(self, name: str) -> None:
-        """Do nothing, as above."""
-
-    def lock_tables(self, tables: Sequence[str]) -> None:
-        """Do nothing, as above."""
-
-    def is_granted(self, tables: Sequence[str]) -> bool:
-        """Return False: there are no rights in a file."""
-        return False
-
-    def drop(self, tables: Sequence[str]) -> bool:
-        if self.rows(f"{_OTHERS} AND sql LIKE '%handrail!_%' ESCAPE '!'"):
+    def drop(self) -> bool:
+        built_upon = f"{_OTHERS} AND sql LIKE '%handrail!_%' ESCAPE '!'"
+        if not self.is_empty() or self.rows(built_upon):
             return False
-        for table in tables:
+        for table in (*TABLES, MARKER):
             self.change(f"DROP TABLE {table}")
         return True
 
@@ -204,34 +192,18 @@ class SqliteDatabase(Database):
             )
         if str(error).startswith("no such table: handrail_"):
             return TablesGoneError(self.shown, str(error))
-        message, *ways_out = _MESSAGES.get(kind, ("{shown}: {error}",))
-        shown = {"shown": self.shown, "folder": self.path.parent, "error": error}
+        way_out = _WAYS_OUT.get(kind, "").format(shown=self.shown, folder=self.path.parent)
         raised = NotACatalogueError if kind == sqlite3.SQLITE_NOTADB else CatalogueError
-        return raised(message.format(**shown), ways_out=[way.format(**shown) for way in ways_out])
+        return raised(f"{self.shown}: {error}", ways_out=(way_out,))
 
 
-_MESSAGES: dict[int, tuple[str, ...]] = {
-    sqlite3.SQLITE_NOTADB: (
-        "{shown} is not an SQLite database",
-        "name another file; nothing in this one was touched",
-    ),
-    sqlite3.SQLITE_CORRUPT: (
-        "{shown} is damaged: {error}",
-        "sqlite3 {shown} .recover shows what can still be read",
-    ),
-    sqlite3.SQLITE_FULL: (
-        "there is no space left for {shown}",
-        "make space on the disk of {folder}; nothing was lost",
-    ),
-    sqlite3.SQLITE_READONLY: (
-        "{shown} cannot be written: {error}",
-        "its folder must be writable too, for SQLite's journal: ls -ld {folder} {shown}",
-    ),
-    sqlite3.SQLITE_CANTOPEN: (
-        "{shown} cannot be opened: {error}",
-        "the file and its folder must be writable: ls -ld {folder} {shown}",
-    ),
-    sqlite3.SQLITE_IOERR: ("{shown} cannot be read or written: {error}",),
+_WRITABLE = "the file and its folder must be writable: ls -ld {folder} {shown}"
+_WAYS_OUT = {
+    sqlite3.SQLITE_NOTADB: "name another file; nothing in this one was touched",
+    sqlite3.SQLITE_CORRUPT: "sqlite3 {shown} .recover shows what can still be read",
+    sqlite3.SQLITE_FULL: "make space on the disk of {folder}; nothing was lost",
+    sqlite3.SQLITE_READONLY: _WRITABLE,
+    sqlite3.SQLITE_CANTOPEN: _WRITABLE,
 }
 
 

@@ -57,7 +57,7 @@ def _found(database: Database) -> tuple[list[str], tuple[str, ...]]:
 def make_tables(database: Database, run: str) -> None:
     """Create the tables in one transaction, unless they are there."""
     with database.transaction():
-        database.lock_making()
+        database.lock("making")
         if version_of(database):  # Under the lock no other process can create them.
             return
         for statement in MAKING:
@@ -95,11 +95,6 @@ def identity_of(database: Database) -> str:
     """Return a text that no other catalogue has: who has made its tables, and when."""
     ((created,),) = database.rows(f"SELECT created FROM {MARKER}")
     return f"{maker_of(database)[0]} {created}"
-
-
-def is_empty(database: Database) -> bool:
-    """Return whether nothing is registered."""
-    return not any(database.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in TABLES)
 
 
 def _somebody_elses(database: Database, table: str) -> NotACatalogueError:

@@ -306,7 +306,7 @@ def test_missing_table_is_damage(catalogue, url, tools):
     with pytest.raises(CatalogueError, match="handrail_replaced_file is missing"):
         catalogue.prepare("second")
     with pytest.raises(CatalogueError, match="handrail_replaced_file is missing"):
-        catalogue.remove("first") if catalogue._checked else catalogue.missing()
+        catalogue.remove("first")
 
 
 @pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)

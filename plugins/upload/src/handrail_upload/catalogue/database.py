@@ -75,12 +75,9 @@ class Database(ABC):
     Attributes:
         shown: The database, for people; without secrets.
         timeout: Seconds to wait for a lock of another process.
-        keeps_sets: Whether the result of a subquery with IN is kept, however large it may be; then
-            one subquery for all rows takes less than one for each.
     """
 
     types: ClassVar[Mapping[str, str]]
-    keeps_sets: ClassVar[bool] = False
 
     def __init__(self, shown: str, timeout: float) -> None:
         self.shown = shown

@@ -18,24 +18,15 @@ _FILE_DIFFERS = (
 )
 # The units and files are looked for by keys, never by their run: a database that has just got a
 # million rows of a run may take them for one, and then compare each with each.
-_FIND_DIFFERING = """
+_FIND_DIFFERING = f"""
     INSERT INTO differing_unit (name, id, metadata)
     SELECT s.name, u.id, s.metadata
     FROM given_unit s
     LEFT JOIN handrail_data_unit u ON u.collection = :collection AND u.name = s.name
-    WHERE u.id IS NULL OR u.metadata <> s.metadata OR
-"""
-_FIND_BY_UNIT = f"""{_FIND_DIFFERING} EXISTS (
+    WHERE u.id IS NULL OR u.metadata <> s.metadata OR EXISTS (
         SELECT 1 FROM given_file g
         LEFT JOIN handrail_data_file f ON f.unit = u.id AND f.role = g.role
         WHERE g.unit = s.name AND (f.id IS NULL OR {_FILE_DIFFERS})
-    )
-"""
-_FIND_AT_ONCE = f"""{_FIND_DIFFERING} s.name IN (
-        SELECT g.unit FROM given_file g
-        LEFT JOIN handrail_data_unit v ON v.collection = :collection AND v.name = g.unit
-        LEFT JOIN handrail_data_file f ON f.unit = v.id AND f.role = g.role
-        WHERE f.id IS NULL OR {_FILE_DIFFERS}
     )
 """
 
@@ -139,8 +130,8 @@ def publish(
         there = database.rows(_COLLECTION, name=collection)
         number = there[0][0] if there else 0
         shown = removed_rows.show_given(database, number)
-        published, find = Published(), _FIND_AT_ONCE if database.keeps_sets else _FIND_BY_UNIT
-        if database.change(find, collection=number):
+        published = Published()
+        if database.change(_FIND_DIFFERING, collection=number):
             if not there:
                 database.change(_ADD_COLLECTION, name=collection, now=database.now(), run=run)
                 number = database.rows(_COLLECTION, name=collection)[0][0]

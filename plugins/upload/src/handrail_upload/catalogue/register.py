@@ -61,7 +61,6 @@ class Catalogue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._checked = False
 
     @property
     def shown(self) -> str:
@@ -76,7 +75,6 @@ class Catalogue:
 
     def close(self) -> None:
         """Close the connection; it is opened again on the next use."""
-        self._checked = False
         self._database.close()
 
     def missing(self) -> list[str]:
@@ -129,7 +127,6 @@ class Catalogue:
         Raises:
             CatalogueError: The parts cannot be removed, such as when another program uses them.
         """
-        self._checked = False
         preparation.withdraw(self._database, run, made)
 
     def withdraw_abandoned(self) -> None:
@@ -137,7 +134,6 @@ class Catalogue:
 
         It stays if another program uses it.
         """
-        self._checked = False
         preparation.withdraw_abandoned(self._database)
 
     def publish(
@@ -204,10 +200,7 @@ class Catalogue:
             return self._database.patiently(
                 lambda: removal.remove(self._database, run, passing_on(), in_place())
             )
-        except TablesGoneError:
-            self._checked = False
-            if self._exists():
-                raise
+        except TablesGoneError:  # Another undo has just taken them away, all at once.
             return Removed()
 
     def published(self, run: str) -> Published | None:
@@ -231,14 +224,11 @@ class Catalogue:
         return reading.units(self._database, collection)
 
     def _exists(self) -> bool:
-        return self._checked or "tables" not in self.missing()
+        return "tables" not in self.missing()
 
     def _ready(self) -> None:
-        if self._checked:
-            return
         if self.missing():
             raise CatalogueError(
                 f"the catalogue {self.shown} is not there yet",
                 ways_out=("an upload into it makes it",),
             )
-        self._checked = True

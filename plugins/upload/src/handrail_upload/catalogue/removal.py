@@ -9,7 +9,6 @@ goes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 
 from handrail.frozen import frozen
 from handrail_upload.catalogue import removed_rows
@@ -25,6 +24,19 @@ class _Layers:
     replaced: str
     link: str
     values: tuple[str, ...]
+
+    def change(self, database: Database, statement: str, rows: str, **values: object) -> None:
+        """Execute a statement about the rows that a temporary table names."""
+        names = {
+            "table": self.table,
+            "replaced": self.replaced,
+            "link": self.link,
+            "rows": rows,
+            "values": ", ".join(self.values),
+            "visible": ", ".join(f"{self.table}.{name}" for name in self.values),
+            "changes": ", ".join(f"{name} = r.{name}" for name in self.values),
+        }
+        database.change(statement.format(**names), **values)
 
 
 _UNITS = _Layers(
@@ -42,15 +54,12 @@ _FILES = _Layers(
 
 _COLLECTIONS = """
     SELECT name FROM handrail_collection
-    WHERE id IN (SELECT collection FROM handrail_published WHERE run = :run) {more}
-    ORDER BY name
-"""
-_COLLECTIONS_IN_PLACE = """
-    OR id IN (
+    WHERE id IN (SELECT collection FROM handrail_published WHERE run = :run) OR id IN (
         SELECT u.collection FROM file_in_place p
         JOIN handrail_data_file f ON f.location = p.location
         JOIN handrail_data_unit u ON u.id = f.unit
     )
+    ORDER BY name
 """
 
 # Of the values that describe what is there, the newest; and those of the unit that came with them.
@@ -73,26 +82,26 @@ _HIDDEN_UNITS = """
 # A layer is taken out from where it is, and put on top.
 _RAISE_LAYERS = (
     "UPDATE {replaced} SET replaced_by = ("
-    "SELECT mine.replaced_by FROM {hidden} p JOIN {replaced} mine ON mine.id = p.layer"
+    "SELECT mine.replaced_by FROM {rows} p JOIN {replaced} mine ON mine.id = p.layer"
     " WHERE p.id = {replaced}.{link})"
-    " WHERE id IN (SELECT max(below.id) FROM {hidden} p JOIN {replaced} below"
+    " WHERE id IN (SELECT max(below.id) FROM {rows} p JOIN {replaced} below"
     " ON below.{link} = p.id AND below.id < p.layer GROUP BY p.id)",
     "INSERT INTO {replaced} ({link}, {values}, replaced_by)"
-    " SELECT {table}.id, {visible}, r.run FROM {hidden} p JOIN {table} ON {table}.id = p.id"
+    " SELECT {table}.id, {visible}, r.run FROM {rows} p JOIN {table} ON {table}.id = p.id"
     " JOIN {replaced} r ON r.id = p.layer ORDER BY p.id",
-    "UPDATE {table} SET {changes} FROM {hidden} p JOIN {replaced} r ON r.id = p.layer"
+    "UPDATE {table} SET {changes} FROM {rows} p JOIN {replaced} r ON r.id = p.layer"
     " WHERE p.id = {table}.id",
-    "DELETE FROM {replaced} WHERE id IN (SELECT layer FROM {hidden})",
+    "DELETE FROM {replaced} WHERE id IN (SELECT layer FROM {rows})",
 )
 
 
 # The layers of a run under the rows of these ids, wherever they are, become those of another run.
 _PASS_LAYERS = (
-    "UPDATE {replaced} SET replaced_by = p.run FROM {passed} p"
+    "UPDATE {replaced} SET replaced_by = p.run FROM {rows} p"
     " WHERE p.id = {replaced}.{link} AND replaced_by = :run",
-    "UPDATE {replaced} SET run = p.run FROM {passed} p"
+    "UPDATE {replaced} SET run = p.run FROM {rows} p"
     " WHERE p.id = {replaced}.{link} AND {replaced}.run = :run",
-    "UPDATE {table} SET run = p.run FROM {passed} p WHERE p.id = {table}.id AND {table}.run = :run",
+    "UPDATE {table} SET run = p.run FROM {rows} p WHERE p.id = {table}.id AND {table}.run = :run",
 )
 _HAS_FILES = """
     SELECT 1 FROM handrail_data_file WHERE run = :run
@@ -135,25 +144,24 @@ def remove(
         passing_on: Keys of files that stay, each with the run that relies on it.
         in_place: Locations of files that stay where it had replaced others, each with its SHA-256.
     """
-    passed, staying = iter(passing_on), iter(in_place)
-    first, first_staying = next(passed, None), next(staying, None)
     with database.transaction():
         database.lock("run", run)
-        if first_staying is not None:
-            _list_in_place(database, chain((first_staying,), staying))
-        _lock_collections(database, run, "" if first_staying is None else _COLLECTIONS_IN_PLACE)
+        _make(database, "file_in_place", "location {text} PRIMARY KEY, sha256 {text}")
+        database.fill("file_in_place", in_place)
+        # In the order of names, so that two of us do not wait for each other.
+        for (name,) in database.rows(_COLLECTIONS, run=run):
+            database.lock("collection", name)
         shown = removed_rows.show_of_run(database, run)
         # A run that found all files registered has none, and relies on many.
-        if first is not None and database.rows(_HAS_FILES, run=run):
-            _pass_on(database, run, chain((first,), passed))
+        if database.rows(_HAS_FILES, run=run):
+            _pass_on(database, run, passing_on)
         files_restored = _take_layer(database, _FILES, run)
         files_removed = database.change("DELETE FROM handrail_data_file WHERE run = :run", run=run)
         units_restored = _take_layer(database, _UNITS, run)
         units_removed = _remove_empty(
             database, run, table="handrail_data_unit", child="handrail_data_file", link="unit"
         )
-        if first_staying is not None:
-            _raise_hidden(database)
+        _raise_hidden(database)
         hidden = removed_rows.hide(database)
         database.change("DELETE FROM handrail_published WHERE run = :run", run=run)
         _remove_empty(
@@ -173,61 +181,36 @@ def remove(
     )
 
 
-def _lock_collections(database: Database, run: str, more: str) -> None:
-    # In the order of names, so that two of us do not wait for each other.
-    for (name,) in database.rows(_COLLECTIONS.format(more=more), run=run):
-        database.lock("collection", name)
-
-
 def _pass_on(database: Database, run: str, passed: Iterable[tuple[str, str]]) -> None:
     """Let rows of a run, and what it has replaced, become those of the runs that rely on them."""
-    types = database.types
-    columns = {
-        "passed_key": f"key {types['text']} PRIMARY KEY, run {types['text']}",
-        "passed_file": f"id {types['integer']} PRIMARY KEY, run {types['text']}",
-        "passed_unit": f"id {types['integer']} PRIMARY KEY, run {types['text']}",
-    }
-    for table, of in columns.items():
-        database.change(f"CREATE TEMPORARY TABLE {table} ({of})")
+    _make(database, "passed_key", "key {text} PRIMARY KEY, run {text}")
+    _make(database, "passed_file", "id {integer} PRIMARY KEY, run {text}")
+    _make(database, "passed_unit", "id {integer} PRIMARY KEY, run {text}")
     database.fill("passed_key", passed)
     database.change(_PASSED_FILES, run=run)
     database.change(_PASSED_UNITS)
     database.change(_PASSED_TO)
-    for layers, name in ((_FILES, "passed_file"), (_UNITS, "passed_unit")):
-        for statement in _PASS_LAYERS:
-            names = {"table": layers.table, "replaced": layers.replaced, "link": layers.link}
-            database.change(statement.format(passed=name, **names), run=run)
-    for table in columns:
+    for statement in _PASS_LAYERS:
+        _FILES.change(database, statement, "passed_file", run=run)
+        _UNITS.change(database, statement, "passed_unit", run=run)
+    for table in ("passed_key", "passed_file", "passed_unit"):
         database.change(f"DROP TABLE {table}")
 
 
-def _list_in_place(database: Database, in_place: Iterable[tuple[str, str]]) -> None:
-    text = database.types["text"]
-    columns = f"location {text} PRIMARY KEY, sha256 {text}"
-    database.change(f"CREATE TEMPORARY TABLE file_in_place ({columns})")
-    database.fill("file_in_place", in_place)
+def _make(database: Database, table: str, columns: str) -> None:
+    columns = columns.format(**database.types)
+    database.change(f"CREATE TEMPORARY TABLE {table} ({columns})")
 
 
 def _raise_hidden(database: Database) -> None:
     """Let the values that describe what is there become visible, over those that do not."""
-    integer = database.types["integer"]
-    for hidden in ("hidden_file", "hidden_unit"):
-        columns = f"id {integer} PRIMARY KEY, layer {integer}"
-        database.change(f"CREATE TEMPORARY TABLE {hidden} ({columns})")
+    _make(database, "hidden_file", "id {integer} PRIMARY KEY, layer {integer}")
+    _make(database, "hidden_unit", "id {integer} PRIMARY KEY, layer {integer}")
     database.change(_HIDDEN_FILES)
     database.change(_HIDDEN_UNITS)
-    for layers, hidden in ((_FILES, "hidden_file"), (_UNITS, "hidden_unit")):
-        names = {
-            "table": layers.table,
-            "replaced": layers.replaced,
-            "link": layers.link,
-            "hidden": hidden,
-            "values": ", ".join(layers.values),
-            "visible": ", ".join(f"{layers.table}.{name}" for name in layers.values),
-            "changes": ", ".join(f"{name} = r.{name}" for name in layers.values),
-        }
-        for statement in _RAISE_LAYERS:
-            database.change(statement.format(**names))
+    for statement in _RAISE_LAYERS:
+        _FILES.change(database, statement, "hidden_file")
+        _UNITS.change(database, statement, "hidden_unit")
     for table in ("file_in_place", "hidden_file", "hidden_unit"):
         database.change(f"DROP TABLE {table}")
 

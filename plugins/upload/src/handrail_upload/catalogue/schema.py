@@ -47,26 +47,12 @@ TABLES = (
 )
 """The tables with rows of uploads, children before their parents."""
 
-_UNITS = (
-    """
-    CREATE TABLE handrail_data_unit (
-        id {id},
-        collection {integer} NOT NULL REFERENCES handrail_collection (id),
-        name {text} NOT NULL,
+_UNIT_VALUES = """
         metadata {text} NOT NULL,
         published {moment} NOT NULL,
         run {text} NOT NULL,
-        UNIQUE (collection, name)
-    )
-    """,
-    "CREATE INDEX handrail_data_unit_of_run ON handrail_data_unit (run, id)",
-)
-_FILES = (
-    """
-    CREATE TABLE handrail_data_file (
-        id {id},
-        unit {integer} NOT NULL REFERENCES handrail_data_unit (id),
-        role {text} NOT NULL,
+"""
+_FILE_VALUES = """
         name {text} NOT NULL,
         location {text} NOT NULL,
         key {text} NOT NULL,
@@ -75,13 +61,40 @@ _FILES = (
         etag {text},
         published {moment} NOT NULL,
         run {text} NOT NULL,
+"""
+_UNITS = (
+    f"""
+    CREATE TABLE handrail_data_unit (
+        id {{id}},
+        collection {{integer}} NOT NULL REFERENCES handrail_collection (id),
+        name {{text}} NOT NULL,
+        {_UNIT_VALUES}
+        UNIQUE (collection, name)
+    )
+    """,
+    "CREATE INDEX handrail_data_unit_of_run ON handrail_data_unit (run, id)",
+)
+_FILES = (
+    f"""
+    CREATE TABLE handrail_data_file (
+        id {{id}},
+        unit {{integer}} NOT NULL REFERENCES handrail_data_unit (id),
+        role {{text}} NOT NULL,
+        {_FILE_VALUES}
         UNIQUE (unit, role)
     )
     """,
     "CREATE INDEX handrail_data_file_of_run ON handrail_data_file (run, id)",
 )
-
 # The undo tables have no foreign keys to the public tables, so as not to prevent deletions there.
+_REPLACED = (
+    "CREATE TABLE handrail_replaced_{kind} ("
+    "id {{id}}, {kind} {{integer}} NOT NULL, {values} replaced_by {{text}} NOT NULL)",
+    "CREATE INDEX handrail_replaced_{kind}_of ON handrail_replaced_{kind} ({kind})",
+    "CREATE INDEX handrail_replaced_{kind}_of_run ON handrail_replaced_{kind} (run)",
+    "CREATE INDEX handrail_replaced_{kind}_by ON handrail_replaced_{kind} (replaced_by)",
+)
+
 MAKING = (
     """
     CREATE TABLE handrail_catalogue (
@@ -120,36 +133,7 @@ MAKING = (
     )
     """,
     "CREATE INDEX handrail_published_of_run ON handrail_published (run)",
-    """
-    CREATE TABLE handrail_replaced_unit (
-        id {id},
-        unit {integer} NOT NULL,
-        metadata {text} NOT NULL,
-        published {moment} NOT NULL,
-        run {text} NOT NULL,
-        replaced_by {text} NOT NULL
-    )
-    """,
-    "CREATE INDEX handrail_replaced_unit_of ON handrail_replaced_unit (unit)",
-    "CREATE INDEX handrail_replaced_unit_of_run ON handrail_replaced_unit (run)",
-    "CREATE INDEX handrail_replaced_unit_by ON handrail_replaced_unit (replaced_by)",
-    """
-    CREATE TABLE handrail_replaced_file (
-        id {id},
-        file {integer} NOT NULL,
-        name {text} NOT NULL,
-        location {text} NOT NULL,
-        key {text} NOT NULL,
-        size {integer} NOT NULL,
-        sha256 {text} NOT NULL,
-        etag {text},
-        published {moment} NOT NULL,
-        run {text} NOT NULL,
-        replaced_by {text} NOT NULL
-    )
-    """,
-    "CREATE INDEX handrail_replaced_file_of ON handrail_replaced_file (file)",
-    "CREATE INDEX handrail_replaced_file_of_run ON handrail_replaced_file (run)",
-    "CREATE INDEX handrail_replaced_file_by ON handrail_replaced_file (replaced_by)",
+    *(each.format(kind="unit", values=_UNIT_VALUES) for each in _REPLACED),
+    *(each.format(kind="file", values=_FILE_VALUES) for each in _REPLACED),
 )
 """The statements that make the tables."""

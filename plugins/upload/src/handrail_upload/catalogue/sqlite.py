@@ -51,7 +51,6 @@ class SqliteDatabase(Database):
         "text": "TEXT",
         "moment": "TEXT",
     }
-    keeps_sets = True
 
     def __init__(self, address: SqliteAddress, timeout: float, *, create: bool = False) -> None:
         super().__init__(address.shown, timeout)

@@ -6,9 +6,8 @@ is a header that needs no signature.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
 
 Report = Callable[[int], None]
 
-PAGE = 1000  # Objects in one request to delete, and in one to list.
+PAGE = 1000  # Objects in one request to list.
 
 _REQUESTS = 4  # To delete many objects, at a time.
-_PAYS, _COSTS = 0.75, 1.5  # Of the least time for an object: larger requests pay, or cost time.
-_QUICK, _SOON = 0.025, 0.5  # Seconds for an answer to a small request, and to a large one.
+_MOST = 250  # Objects in each.
+_SOON = 0.5  # Seconds between two reports of progress.
 _CONNECTIONS = 32  # For single requests.
 _TIMEOUT = 60  # Seconds for an answer.
 _VALID = timedelta(minutes=30)  # Of the signatures for one page.
@@ -41,9 +40,9 @@ _SIGNED = ("s3", "az")  # Schemes whose condition to delete is the ETag.
 
 
 def delete_all(requests: Requests, keys: Sequence[str], progress: Report | None = None) -> None:
-    """Delete objects, up to a thousand in each request; missing ones are ignored.
+    """Delete objects, up to some hundred in each request; missing ones are ignored.
 
-    A request has as many as pay: a server may take longer for many at once than for each alone.
+    The first requests have few, so that progress is told soon: a server may take 30 ms for each.
 
     Args:
         requests: The bucket.
@@ -53,29 +52,19 @@ def delete_all(requests: Requests, keys: Sequence[str], progress: Report | None 
     Raises:
         StorageError: The storage failed or refused.
     """
-    paths, start, most, least = [requests.path(key) for key in keys], 0, 1, float("inf")
-    under_way: set[Future[tuple[int, float]]] = set()
+    paths, start = [requests.path(key) for key in keys], 0
+    parts: list[Sequence[str]] = []
+    while start < len(paths):
+        end = start + min(1 + start // _REQUESTS, _MOST)
+        parts.append(paths[start:end])
+        start = end
     with ThreadPoolExecutor(_REQUESTS) as pool:
-        while under_way or start < len(paths):
-            while start < len(paths) and len(under_way) < _REQUESTS:
-                under_way.add(pool.submit(_delete, requests, paths[start : start + most]))
-                start += most
-            ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            for count, seconds in [each.result() for each in ended]:
-                (progress or _untold)(count)
-                took = seconds / count
-                if count < most:
-                    continue  # It was sent before others had paid.
-                if seconds < (_SOON if took < _PAYS * least else _QUICK):
-                    most = min(2 * most, PAGE)
-                elif seconds > (_SOON if took < _COSTS * least else _QUICK):
-                    most = -(-most // 2)
-                least = min(least, took)
+        for count in pool.map(partial(_delete, requests), parts):
+            (progress or _untold)(count)
 
 
-def _delete(requests: Requests, paths: Sequence[str]) -> tuple[int, float]:
-    """Delete objects in one request; return their number, and the seconds that it took."""
-    began = time.monotonic()
+def _delete(requests: Requests, paths: Sequence[str]) -> int:
+    """Delete objects in one request; return their number."""
     with requests.patiently(f"deleting {paths[0].removeprefix(requests.prefix)}"):
         try:
             obstore.delete(requests.patient, paths)
@@ -84,7 +73,7 @@ def _delete(requests: Requests, paths: Sequence[str]) -> tuple[int, float]:
             for path in paths:
                 with suppress(FileNotFoundError):
                     obstore.delete(requests.patient, path)
-    return len(paths), time.monotonic() - began
+    return len(paths)
 
 
 def delete_unchanged(

@@ -315,7 +315,7 @@ class ObjectStore(Store):
     # Undoing
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete up to a thousand objects in each request."""
+        """Delete many objects in each request."""
         delete_all(self.requests, keys)
 
     def delete_found(
@@ -323,7 +323,7 @@ class ObjectStore(Store):
     ) -> set[str]:
         """Delete each with the condition of its ETag, if the storage takes that.
 
-        Else list up to a thousand objects, and delete them in one request; an object that others
+        Else list up to a thousand objects, and delete many in one request; an object that others
         put there after the look, a moment before, is deleted too.
         """
         conditional = self.capabilities.delete_if and all(each.etag for each in found)

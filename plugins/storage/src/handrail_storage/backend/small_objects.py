@@ -85,7 +85,7 @@ class SmallObjects(SmallFiles):
         return True
 
     def remove_all(self, names: Sequence[str]) -> None:
-        """Delete up to a thousand in each request."""
+        """Delete many in each request."""
         delete_all(self._requests, [*map(_key_of, names)])
 
     def names(self, prefix: str) -> Iterator[tuple[str, str | None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -15,7 +15,6 @@ import click
 from handrail import ExitCode
 from handrail.cli import Column, Listing, RunType, Session, echo, says_yes, session_of, takes_json
 from handrail.errors import ConfirmationError, NotFoundError
-from handrail.frozen import frozen
 from handrail_storage.access import open_store
 from handrail_storage.claims import Claims, ClaimUndone, Preview, claims_at, pruned_at
 from handrail_storage.claims.claimed import Claimed, chosen_of, claimed_by
@@ -139,7 +138,7 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
             ways_out=(f"see   {chosen.from_here} --dry-run", f"do    {chosen.from_here} --yes"),
         )
     if asks or options["dry_run"]:
-        preview = _Previewed(chosen=chosen, preview=found.preview() or _gone(chosen))
+        preview = _preview(chosen, found.preview() or _gone(chosen))
         if options["dry_run"]:
             session.show(preview)
             return ExitCode.DONE
@@ -155,7 +154,7 @@ def _undo(session: Session, target: str, run: str, options: dict[str, Any]) -> i
     undone = undoing.run(late=True, progress=_progress(session))
     one_of_each = {key.rpartition("/")[0]: key for key in undoing.keys}
     store.prune(one_of_each.values())
-    session.show(_Undone(chosen=chosen, undone=undone))
+    session.show(_result(chosen, undone))
     return ExitCode.DONE
 
 
@@ -173,62 +172,31 @@ def _gone(chosen: Claimed) -> NoReturn:
     raise NotFoundError(f"{chosen.state.claimant} has no claim at {chosen.target} any more")
 
 
-@frozen
-class _Previewed:
-    """What an undo would do.
-
-    Attributes:
-        chosen: The claim.
-        preview: What was found.
-    """
-
-    chosen: Claimed
-    preview: Preview
-
-    def lines(self, style: object = None) -> Iterator[str]:
-        """Yield the lines for people."""
-        del style
-        state, obstacle = self.chosen.state, self.preview.obstacle
-        claimant, heard = state.claimant, age_text(self.chosen.now - state.renewed)
-        yield f"{claimant}{claimant.details} · {self.chosen.word} · last heard of {heard} ago"
-        lines = list(self.preview.would_be.summary(claimant))
-        yield from (f"  {line}" for line in lines or ("nothing is there any more",))
-        yield "  its journal and its catalogue stay as they are"
-        here = claimant.host == platform.node() and Path(claimant.journal).is_file()
-        if here and state.commands:
-            yield f"  its journal is here, which undoes more:  {state.commands[-1]}"
-        if obstacle is not None:
-            yield f"  it would be refused now: {obstacle.message}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        obstacle = self.preview.obstacle
-        told = None if obstacle is None else obstacle.to_dict()
-        return {**_document(self.chosen, self.preview.would_be), "obstacle": told}
+def _preview(chosen: Claimed, preview: Preview) -> Listing:
+    """Return what an undo would do."""
+    state, obstacle = chosen.state, preview.obstacle
+    claimant, heard = state.claimant, age_text(chosen.now - state.renewed)
+    lines = list(preview.would_be.summary(claimant)) or ["nothing is there any more"]
+    foot = [
+        f"{claimant}{claimant.details} · {chosen.word} · last heard of {heard} ago",
+        *(f"  {line}" for line in lines),
+        "  its journal and its catalogue stay as they are",
+    ]
+    if claimant.host == platform.node() and Path(claimant.journal).is_file() and state.commands:
+        foot.append(f"  its journal is here, which undoes more:  {state.commands[-1]}")
+    if obstacle is not None:
+        foot.append(f"  it would be refused now: {obstacle.message}")
+    told = None if obstacle is None else obstacle.to_dict()
+    document = {**_document(chosen, preview.would_be), "obstacle": told}
+    return Listing(json=lambda: document, foot=foot)
 
 
-@frozen
-class _Undone:
-    """The result of an undo.
-
-    Attributes:
-        chosen: The claim.
-        undone: What was undone.
-    """
-
-    chosen: Claimed
-    undone: ClaimUndone
-
-    def lines(self, style: object = None) -> Iterator[str]:
-        """Yield the lines for people."""
-        del style
-        claimant = self.chosen.state.claimant
-        told = ", ".join(self.undone.summary(claimant)) or "nothing was there any more"
-        yield f"{claimant} is undone at {self.chosen.target}: {told}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return _document(self.chosen, self.undone)
+def _result(chosen: Claimed, undone: ClaimUndone) -> Listing:
+    """Return what an undo has done."""
+    claimant = chosen.state.claimant
+    told = ", ".join(undone.summary(claimant)) or "nothing was there any more"
+    foot = [f"{claimant} is undone at {chosen.target}: {told}"]
+    return Listing(json=lambda: _document(chosen, undone), foot=foot)
 
 
 def _document(chosen: Claimed, undone: ClaimUndone) -> dict[str, Any]:

@@ -232,6 +232,13 @@ def test_many_are_counted(scene, tools):
     assert (len(logged), logged[-1]) == (21, "and 5 more")
 
 
+def test_what_is_left_out_does_not_count_as_sent(scene, tools):
+    scene.fill({"a.txt": 10, "m.bin": LARGE, "z.txt": 10})
+    path = scene.source / "m.bin"
+    done = scene.upload(tools.once_found(path.unlink), on_changed="skip", **PART)
+    assert (done.result["uploaded_files"], done.result["bytes"]) == (2, 20)
+
+
 # Files that cannot be sent
 
 

@@ -67,7 +67,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
     def _send(self, context: UploadContext, data: Mapping[str, Any]) -> StepResult:
         from handrail_upload.claiming import hold, holding_of
         from handrail_upload.deletion import delete_missing
-        from handrail_upload.manifest import ARRIVED, CLAIMED, NEW, REPLACE
+        from handrail_upload.manifest import ARRIVED, CLAIMED
         from handrail_upload.manifest.views import files_in
         from handrail_upload.recorded import read_transfer
         from handrail_upload.transfer import Transfer
@@ -81,7 +81,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
             _find_missing(context)
         if not (earlier.claim or manifest.count(*CLAIMED) or manifest.count_deleted()):
             context.uploaded_files = files_in(manifest, *ARRIVED)
-            return _result(manifest, 0, 0, 0.0)
+            return _result(manifest, (0, 0), 0.0)
         claim = self._claim(context, earlier)
         for each in holding_of(context) if claim.holds else ():
             each.look()  # The process was killed just after it had held: others may have come.
@@ -101,8 +101,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         if earlier.claim:
             transfer.take_up()
         _refuse_conflicts(context, transfer)
-        before, _ = manifest.totals(*ARRIVED)
-        _, size = manifest.totals(NEW, REPLACE)
+        before = manifest.totals(*ARRIVED)
         transfer.send()
         if not claim.holds:
             delete_missing(context, claim)
@@ -113,7 +112,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         context.uploaded_files = files_in(manifest, *ARRIVED)
         _tell_left_out(context, manifest)
         _attach_files(context, manifest)
-        return _result(manifest, before, size, time.monotonic() - began)
+        return _result(manifest, before, time.monotonic() - began)
 
     def _claim(self, context: UploadContext, earlier: RecordedTransfer) -> Claim:
         from handrail_upload.claiming import ask
@@ -366,15 +365,16 @@ def _attach_files(context: UploadContext, manifest: Manifest) -> None:
         context.attach("largest files", Table(("file", "bytes"), largest, total))
 
 
-def _result(manifest: Manifest, before: int, size: int, took: float) -> StepResult:
-    from handrail_upload.manifest import LEFT_OUT, REPLACED, SENT, SKIPPED, UNCHANGED
+def _result(manifest: Manifest, before: tuple[int, int], took: float) -> StepResult:
+    from handrail_upload.manifest import ARRIVED, LEFT_OUT, REPLACED, SENT, SKIPPED, UNCHANGED
 
     outcomes = {"new": SENT, "replaced": REPLACED, "unchanged": UNCHANGED, "skipped": SKIPPED}
     outcomes["left_out"] = LEFT_OUT
     counts = {word: manifest.count(state) for word, state in outcomes.items()}
     counts["deleted"] = manifest.count_deleted()
+    size = manifest.totals(*ARRIVED)[1] - before[1]
     rate = f" ({size_text(size / took)}/s)" if took > 0 and size else ""
-    had = f", {before:,} had arrived before" if before else ""
+    had = f", {before[0]:,} had arrived before" if before[0] else ""
     summary = f"{outcome_text(counts)}{had} · {size_text(size)}{rate}"
     return StepResult(data={"summary": summary, **counts, "bytes": size, "seconds": round(took, 3)})
 

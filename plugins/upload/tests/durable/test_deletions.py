@@ -69,3 +69,15 @@ def test_what_is_in_the_source_again_is_not_deleted(scene: Any, less: Any) -> No
     assert answer["deleted_files"] == 2
     assert scene.place.content("0002.txt")
     assert len(scene.catalogue.rows()["handrail_data_file"]) == 11
+
+
+@local
+def test_nobody_uses_a_key_that_is_about_to_be_emptied(
+    scene: Any, make_upload: Any, less: Any
+) -> None:
+    """Also one that comes before or after the keys of all files, of which there may be none."""
+    less.options.update(exclude=["*"], allow_nothing=True)
+    other = make_upload(scene)
+    assert less.do("run", call="delete_found", nth=1)["code"] == KILLED
+    scene.write("0002.txt", b"again")
+    assert "is working on the same keys" in other.do("run")["message"]

@@ -386,10 +386,10 @@ class Manifest(FilesCache):
             yield [key for (key,) in page]
 
     def extent(self, *states: str) -> tuple[int, str, str]:
-        """Return the number of the keys of files in `states`, the first and the last of them."""
+        """Return the number of the keys of a `WantedList`, the first and the last of them."""
         row = self._db.execute(
-            "SELECT count(*), coalesce(min(key), ''), coalesce(max(key), '') FROM file"
-            f" WHERE {self._among(states)}"
+            "SELECT count(*), coalesce(min(key), ''), coalesce(max(key), '') FROM ("
+            f"SELECT key FROM file WHERE {self._among(states)} UNION ALL SELECT key FROM missing)"
         ).fetchone()
         return int(row[0]), str(row[1]), str(row[2])
 

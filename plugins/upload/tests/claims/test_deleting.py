@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from handrail import StepFailedError
+from handrail.builtin.cli.dry_run import preview_plan
 from handrail_storage.claims import Claims, claims_at
 from handrail_upload.storage import open_storage
 
@@ -76,3 +78,25 @@ def test_what_was_pruned_is_deleted_by_its_group_only_and_comes_back(
     assert "3.txt" not in shared.files()
     ben.rollback()
     assert "3.txt" in shared.files()
+
+
+def test_a_dry_run_says_who_is_in_the_way_of_a_deletion(
+    shared: Any, two: Any, common: dict[str, str], hooked: Any
+) -> None:
+    ann, ben = two
+    ben.upload(**common)
+    (ben.source / "3.txt").unlink()
+    ann.source = ann.folder / "other"
+    ann.write({"3.txt": "photo 3", "more.txt": "more"})
+    told: list[str] = []
+
+    def look(_key: str, _number: int) -> None:
+        made = ben.make(**GONE, **common, exclude=["*"], allow_nothing=True)
+        with pytest.raises(StepFailedError) as refused:
+            made.run_plan(preview_plan(made.plan()))
+        told.append(str(refused.value))
+
+    ann.edit = hooked(after=look)
+    ann.upload()
+    assert "run 1 on" in told[0]
+    assert "is working on the same keys" in told[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -297,8 +297,9 @@ def _obstacle(context: UploadContext) -> Iterator[str]:
     from handrail_upload.claiming import claims_of
     from handrail_upload.manifest import CLAIMED
 
-    keys = (each.key for each in context.use_manifest().files(*CLAIMED))
-    obstacle = claims_of(context, context.run, touches=False).obstacle(keys)
+    manifest = context.use_manifest()
+    pages = chain(manifest.keys(*CLAIMED), ([key for key, _ in e] for e in manifest.deleted()))
+    obstacle = claims_of(context, context.run, touches=False).obstacle(chain.from_iterable(pages))
     if obstacle is None:
         return
     if not context.options.claim_wait:

@@ -41,28 +41,28 @@ def find_missing(context: UploadContext, *, touches: bool = True) -> Counter[Cla
         StorageError: The storage failed or refused.
     """
     manifest, staying = context.use_manifest(), Counter["Claimant"]()
-    manifest.note_deleted((), instead_of=None)
+    manifest.note_missing((), instead_of=None)
     deletion = _deletion(context, touches=touches)
     if deletion is None:
         return staying
     most = _note_held(context, deletion)
     for keys, found in deletion.stored(_keys(context)):
         staying.update(other for _, other in found if other is not None)
-        manifest.note_deleted([each for each, other in found if other is None], instead_of=keys)
-    count = manifest.count_deleted()
+        manifest.note_missing([each for each, other in found if other is None], instead_of=keys)
+    count = manifest.count_missing()
     _check_number(context.options, count, max(most, count))
     return staying
 
 
 def delete_missing(context: UploadContext, claim: Claim) -> None:
-    """Set aside what was found missing, and delete it; give up what has changed meanwhile.
+    """Set aside what was found missing, and delete it unless it has changed meanwhile.
 
     Raises:
         ClaimLostError: The claim is somebody else's.
         StorageError: The storage failed or refused.
     """
     manifest, storage, done = context.use_manifest(), context.use_storage(), 0
-    total = manifest.count_deleted()
+    total = manifest.count_missing()
     deletion, sources = _deletion(context) if total else None, _sources(context.options)
     for keys, there in () if deletion is None else deletion.stored(_keys(context)):
         # Since it was found missing, a file may be there again.
@@ -70,7 +70,7 @@ def delete_missing(context: UploadContext, claim: Claim) -> None:
         for each in found[:1]:
             storage.adopt(each.key)  # So the copies are flushed before anything is deleted.
         emptied = claim.delete(keys, found)
-        manifest.give_up(key for key in keys if key not in emptied)
+        manifest.note_gone(keys, emptied)
         storage.leave_folders(keys)
         done += len(keys)
         context.set_progress(done, total, "deletions")
@@ -88,7 +88,7 @@ def _deletion(context: UploadContext, *, touches: bool = True) -> Deletion | Non
 
 
 def _keys(context: UploadContext) -> Keys:
-    return Keys(WantedList(context.use_manifest().deleted_lines))
+    return Keys(WantedList(context.use_manifest().missing_lines))
 
 
 def _note_held(context: UploadContext, deletion: Deletion) -> int:
@@ -101,7 +101,7 @@ def _note_held(context: UploadContext, deletion: Deletion) -> int:
             held = {row[0]: row for row in rows if row[1] != NOTHING}
             count += len(held)
             gone = [key for key in manifest.lacking(list(held)) if _is_gone(key, sources)]
-            manifest.note_deleted(Listed(key=key, size=0, etag=None) for key in gone)
+            manifest.note_missing(Listed(key=key, size=0, etag=None) for key in gone)
         most = max(most, count)
     for folder in sources.values():
         if not Path(folder).is_dir():  # Without it, everything would look as if it were gone.

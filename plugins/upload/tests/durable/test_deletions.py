@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 from typing import Any
 
 import pytest
+
+from handrail_upload.manifest import Manifest
 
 KILLED = -signal.SIGKILL
 
@@ -81,3 +84,14 @@ def test_nobody_uses_a_key_that_is_about_to_be_emptied(
     assert less.do("run", call="delete_found", nth=1)["code"] == KILLED
     scene.write("0002.txt", b"again")
     assert "is working on the same keys" in other.do("run")["message"]
+
+
+@local
+def test_what_was_not_deleted_yet_is_not_listed_as_deleted(scene: Any, less: Any) -> None:
+    assert less.do("run", call="delete_found", nth=1)["code"] == KILLED
+    path = max((scene.folder / ".handrail" / "uploads").glob("*.db"))
+    with closing(Manifest(path, make=False)) as manifest:
+        assert not [*manifest.outcomes("deleted")]
+    assert less.do("resume")["deleted_files"] == 3
+    with closing(Manifest(path, make=False)) as manifest:
+        assert len([*manifest.outcomes("deleted")]) == 3

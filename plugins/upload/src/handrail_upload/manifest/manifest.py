@@ -432,7 +432,7 @@ class Manifest(FilesCache):
         )
         return [key for (key,) in rows]
 
-    def note_deleted(self, found: Iterable[Listed], instead_of: Sequence[str] | None = ()) -> None:
+    def note_missing(self, found: Iterable[Listed], instead_of: Sequence[str] | None = ()) -> None:
         """Note objects to be deleted, instead of what was noted under some keys; None for all."""
         values = [
             (e.key, e.size, e.sha256 if isinstance(e, Stored) else None, e.etag) for e in found
@@ -445,24 +445,28 @@ class Manifest(FilesCache):
                 self._db.executemany("DELETE FROM missing WHERE key = ?", forgotten)
             self._db.executemany("INSERT INTO missing VALUES (?, ?, ?, ?, 0)", values)
 
-    def give_up(self, keys: Iterable[str]) -> None:
-        """Note that what was to be deleted under some keys stays; the run has claimed them."""
+    def note_gone(self, keys: Iterable[str], emptied: Collection[str]) -> None:
+        """Note under which of some keys, all of which were to be emptied, is nothing now."""
         with self._transaction():
-            given = ((key,) for key in keys)
-            self._db.executemany("UPDATE missing SET stays = 1 WHERE key = ?", given)
+            given = ((key in emptied, key) for key in keys)
+            self._db.executemany("UPDATE missing SET gone = ? WHERE key = ?", given)
 
-    def deleted_lines(self) -> Iterator[str]:
+    def missing_lines(self) -> Iterator[str]:
         """Yield the lines of a `WantedList` of what is to be deleted, which may be changed."""
         # They are put in order, so all are read before the first one is yielded.
-        rows = self._db.execute("SELECT json_array(key, '') AS line FROM deleted ORDER BY line")
+        rows = self._db.execute("SELECT json_array(key, '') AS line FROM missing ORDER BY line")
         return map(itemgetter(0), rows)
 
-    def deleted(self) -> Iterator[list[tuple[str, int]]]:
-        """Yield the keys and sizes of what is or was deleted, in pages."""
-        return self._pages("SELECT key, size FROM deleted WHERE key > ? ORDER BY key", "")
+    def missing(self) -> Iterator[list[tuple[str, int]]]:
+        """Yield the keys and sizes of what is to be deleted, in pages."""
+        return self._pages("SELECT key, size FROM missing WHERE key > ? ORDER BY key", "")
+
+    def count_missing(self) -> int:
+        """Return the number of objects that are to be deleted."""
+        return int(self._db.execute("SELECT count(*) FROM missing").fetchone()[0])
 
     def count_deleted(self) -> int:
-        """Return the number of objects that are or were deleted."""
+        """Return the number of those that the run has deleted."""
         return int(self._db.execute("SELECT count(*) FROM deleted").fetchone()[0])
 
 

@@ -50,10 +50,10 @@ class ListOfFiles(SideFile):
         ) STRICT;
         CREATE TABLE IF NOT EXISTS missing (
             key TEXT PRIMARY KEY, size INTEGER NOT NULL, sha256 TEXT, etag TEXT,
-            stays INTEGER NOT NULL DEFAULT 0
+            gone INTEGER NOT NULL DEFAULT 0
         ) STRICT, WITHOUT ROWID;
         CREATE VIEW IF NOT EXISTS deleted AS
-            SELECT key, size, sha256, etag FROM missing WHERE NOT stays;
+            SELECT key, size, sha256, etag FROM missing WHERE gone;
     """
 
     def _open(self, make: bool) -> None:

@@ -79,7 +79,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         manifest = context.use_manifest()
         if context.options.delete_missing and not earlier.claim:
             _find_missing(context)
-        if not (earlier.claim or manifest.count(*CLAIMED) or manifest.count_deleted()):
+        if not (earlier.claim or manifest.count(*CLAIMED) or manifest.count_missing()):
             context.uploaded_files = files_in(manifest, *ARRIVED)
             return _result(manifest, (0, 0), 0.0)
         claim = self._claim(context, earlier)
@@ -200,7 +200,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         deleting = ""
         if context.options.delete_missing and not conflicts:
             yield from _would_delete(context)
-            deleting = f", {manifest.count_deleted():,} to delete"
+            deleting = f", {manifest.count_missing():,} to delete"
         for file in manifest.files(LEFT_OUT):
             yield f"{'left out':9}  {file.key}  {file.problem}"
         # What people look for comes first: of many lines, a dry run shows the first and the last.
@@ -246,7 +246,7 @@ def _would_delete(context: UploadContext) -> Iterator[str]:
     from handrail_upload.deletion import find_missing, staying_lines
 
     staying, manifest = find_missing(context, touches=False), context.use_manifest()
-    for page in manifest.deleted():
+    for page in manifest.missing():
         yield from (f"{'delete':9}  {key}  {size_text(size)}" for key, size in page)
     yield from staying_lines(staying)
 
@@ -298,7 +298,7 @@ def _obstacle(context: UploadContext) -> Iterator[str]:
     from handrail_upload.manifest import CLAIMED
 
     manifest = context.use_manifest()
-    pages = chain(manifest.keys(*CLAIMED), ([key for key, _ in e] for e in manifest.deleted()))
+    pages = chain(manifest.keys(*CLAIMED), ([key for key, _ in e] for e in manifest.missing()))
     obstacle = claims_of(context, context.run, touches=False).obstacle(chain.from_iterable(pages))
     if obstacle is None:
         return

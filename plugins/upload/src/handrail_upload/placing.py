@@ -72,6 +72,11 @@ class Placing:
             settled = None if there is None else self._settled(file, there)
             if settled is not None:
                 return settled
+        if there is None and self.storage.local:
+            raise ConflictError(
+                f"{file.key}: what is there for its folder is no folder (at {self.storage.url})",
+                ways_out=("move it away, or give another target",),
+            )
         raise self._conflict(file)
 
     def arrived(self, file: SourceFile, there: Stored) -> SourceFile | None:

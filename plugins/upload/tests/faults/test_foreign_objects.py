@@ -168,4 +168,5 @@ def test_things_that_are_no_files_in_the_way(scene, kind):
     done = scene.upload(if_exists="overwrite" if kind != "link" else "same")
     assert done.code == 1, done.error.rollback_errors
     assert "sub/a.txt" in done.message
+    assert ("for its folder is no folder" in done.message) == (kind == "file above")
     assert scene.world() == before

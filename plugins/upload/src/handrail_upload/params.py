@@ -30,8 +30,8 @@ OnChanged = Literal["fail", "skip", "take"]
 
 MIB = 1 << 20
 
-# How --catalogue alone and --no-catalogue are written, and no value.
-_SWITCH = {"true": True, "false": False, "none": True}
+# How --catalogue alone and --no-catalogue are written, and what people write for it.
+_SWITCH = {"true": True, "false": False, "none": False}
 
 
 class UploadParams(BaseModel):
@@ -209,7 +209,7 @@ class UploadParams(BaseModel):
     def _known_catalogue(cls, catalogue: object) -> object:
         from handrail_upload.catalogue.address import parse
 
-        known = _SWITCH.get(str(catalogue).lower(), catalogue)
+        known = True if catalogue is None else _SWITCH.get(str(catalogue).lower(), catalogue)
         if isinstance(known, str):
             return checked(known, parse)
         if not isinstance(known, bool):

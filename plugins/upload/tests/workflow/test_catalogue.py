@@ -202,7 +202,8 @@ def test_what_contradicts_itself_or_is_no_catalogue(params: dict[str, Any], told
 
 def test_words_that_turn_it_off_or_on() -> None:
     """As --no-catalogue and --catalogue alone are given; a file of that name has a path."""
-    words = {"false": False, "FALSE": False, "true": True, "./true": "./true"}
-    for word, meant in words.items():
+    words = {"false": False, "FALSE": False, "none": False, "true": True, "./true": "./true"}
+    unset = {None: True}  # As older journals have it.
+    for word, meant in (words | unset).items():
         params = {"source": "src", "target": "out", "catalogue": word}
         assert UploadParams.model_validate(params).catalogue == meant

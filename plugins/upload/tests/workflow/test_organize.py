@@ -12,6 +12,7 @@ import pytest
 
 from handrail import ParamsError, StepFailedError
 from handrail_upload.errors import SourceError
+from handrail_upload.manifest import Manifest
 
 SPEC = """
 name = "scenes"
@@ -275,6 +276,27 @@ def test_metadata_of_no_file(
     assert seen.logs("metadata_without_file") == [("misspelt", "line 4 of the metadata")]
     data = seen.data("organize_files")
     assert (data["metadata_without_file"], data["files_without_metadata"]) == (1, 1)
+
+
+def test_many_that_are_left_alone(
+    write: Callable[..., Path],
+    upload: Callable[..., Any],
+    seen: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are noted in pages: one by one, that takes as long as all the rest."""
+    write({"a": "a"} | {f".{number}": "" for number in range(2001)})
+    noted = list[int]()
+    note_many = Manifest.note_many
+
+    def counting(self: Manifest, notes: list[tuple[str, str, str]]) -> None:
+        noted.append(len(notes))
+        note_many(self, notes)
+
+    monkeypatch.setattr(Manifest, "note_many", counting)
+    upload()
+    assert noted == [1000, 1000, 1]
+    assert seen.data("organize_files")["left"] == {"hidden": 2001}
 
 
 def test_nothing_to_upload(

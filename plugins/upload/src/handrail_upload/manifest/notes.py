@@ -92,6 +92,11 @@ class Notes(ListOfFiles):
         """Note that a file was left alone: `hidden`, `symlink`, `unreadable`, ..."""
         self._db.execute("INSERT INTO oddity VALUES (?, ?, ?)", (kind, name, why))
 
+    def note_many(self, notes: Iterable[tuple[str, str, str]]) -> None:
+        """Note many that were left alone, in one transaction; see `note`."""
+        with self._transaction():
+            self._db.executemany("INSERT INTO oddity VALUES (?, ?, ?)", notes)
+
     def forget_notes(self, kind: str) -> None:
         """Forget what was noted of a kind."""
         self._db.execute("DELETE FROM oddity WHERE kind = ?", (kind,))

@@ -152,10 +152,14 @@ def _placed(
     """Yield the files with their roles and units; note those left alone."""
     from handrail_upload.manifest import FILE_NAMES, LATEST
 
+    alone: list[tuple[str, str, str]] = []  # Noted many at a time; there may be more than files.
     # A call for each file would take as long as what is done for it here.
     for each in found:
         if not isinstance(each, tuple):
-            manifest.note(each.kind, each.name, each.why)
+            alone.append((each.kind, each.name, each.why))
+            if len(alone) == _PAGE:
+                manifest.note_many(alone)
+                alone.clear()
             continue
         path, bare, source, size, mtime, dev, ino, ctime = each
         unit = name = f"{source}/{bare}" if source else bare
@@ -169,6 +173,7 @@ def _placed(
         key = name if name.isprintable() else readable(name)
         mtime = mtime if mtime < LATEST else LATEST  # noqa: FURB136 - see above
         yield path.encode(*FILE_NAMES), name, key, unit, role, size, mtime, dev, ino, ctime
+    manifest.note_many(alone)
 
 
 def _of_first_units(found: Iterator[FoundRow], limit: int) -> Iterator[FoundRow]:

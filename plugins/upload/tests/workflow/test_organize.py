@@ -278,6 +278,19 @@ def test_metadata_of_no_file(
     assert (data["metadata_without_file"], data["files_without_metadata"]) == (1, 1)
 
 
+@pytest.mark.parametrize("allowance", [{"on_invalid": "skip"}, {"max_failed_files": "100%"}])
+def test_nothing_left_to_upload(
+    write: Callable[..., Path], here: Path, upload: Callable[..., Any], allowance: Any
+) -> None:
+    """An upload of which all files are left out is one of nothing, too."""
+    write("a")
+    (here / "list").write_text("gone\n")
+    with pytest.raises(StepFailedError, match="would be left out, such as gone: it is listed"):
+        upload(files_from="list", **allowance)
+    assert not (here / "out").exists()
+    assert upload(files_from="list", allow_nothing=True, **allowance)["uploaded_files"] == 0
+
+
 def test_many_that_are_left_alone(
     write: Callable[..., Path],
     upload: Callable[..., Any],

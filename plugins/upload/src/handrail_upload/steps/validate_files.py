@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from handrail import BaseStep, StepResult
 from handrail_storage import count_text, pages
 from handrail_upload.context import UploadContext
-from handrail_upload.errors import InvalidFilesError
+from handrail_upload.errors import InvalidFilesError, SourceError
 
 if TYPE_CHECKING:
     from handrail_upload.manifest import Manifest, SourceFile
@@ -72,6 +72,12 @@ class ValidateFilesStep(BaseStep[UploadContext]):
                 ),
             )
         valid = manifest.count(FOUND)
+        if problems and not (valid or context.options.allow_nothing):
+            raise SourceError(
+                f"there is nothing left to send: {count_text(problems, 'file')} would be left out, "
+                f"such as {first[0]}",
+                ways_out=("repair them", "if that is right: --allow-nothing"),
+            )
         left = f", {problems:,} left out" if problems else ""
         summary = f"{count_text(valid, 'file')} valid{left}"
         data = {"summary": summary, "valid": valid, "problems": first, "failed": failed}

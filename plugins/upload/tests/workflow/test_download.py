@@ -24,7 +24,12 @@ from handrail_upload import (
     UploadFilesStep,
     UploadParams,
 )
-from handrail_upload.errors import ConflictError, FileChangedError, SourceError
+from handrail_upload.errors import (
+    ConflictError,
+    FileChangedError,
+    InvalidFilesError,
+    SourceError,
+)
 
 MIB = 1 << 20
 LONG_AGO = 1_600_000_000_123_456_789  # Nanoseconds since the epoch.
@@ -228,6 +233,21 @@ def test_a_source_of_nothing_is_refused(write, download, here, more):
     assert isinstance(failed.value.__cause__, SourceError)
     assert not (here / "back").exists()
     assert download(allow_nothing=True, **more)["uploaded_files"] == 0
+
+
+def test_an_object_and_a_folder_of_one_name_are_told_before_anything_is_fetched(
+    bucket, download, here
+):
+    for key in ("a", "a!", "a/b", "a/c", "ab/d"):
+        put(bucket, key, key.encode())
+    with pytest.raises(StepFailedError) as failed:
+        download(bucket[0])
+    assert isinstance(failed.value.__cause__, InvalidFilesError)
+    assert "a: a folder has to have this name, that of a/b" in str(failed.value)
+    assert not (here / "back").exists()
+    assert download(bucket[0], on_invalid="skip")["uploaded_files"] == 4
+    assert sorted(contents(here / "back")) == [b"a!", b"a/b", b"a/c", b"ab/d"]
+    assert download(bucket[0], target=f"{bucket[0]}/copy")["uploaded_files"] == 5
 
 
 # What is not as it should be

@@ -385,6 +385,14 @@ class Manifest(FilesCache):
         while page := rows.fetchmany(PAGE):
             yield [key for (key,) in page]
 
+    def above_others(self) -> Iterator[list[tuple[int, str]]]:
+        """Yield the numbers of found files whose keys are folders of others, with one of those."""
+        return self._pages(
+            "SELECT id, (SELECT key FROM file WHERE key > f.key || '/' AND key < f.key || '0')"
+            f" AS other FROM file f WHERE id > ? AND {_in((FOUND,))} AND other NOTNULL ORDER BY id",
+            0,
+        )
+
     def extent(self, *states: str) -> tuple[int, str, str]:
         """Return the number of the keys of a `WantedList`, the first and the last of them."""
         row = self._db.execute(

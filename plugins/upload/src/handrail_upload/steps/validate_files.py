@@ -45,6 +45,8 @@ class ValidateFilesStep(BaseStep[UploadContext]):
         manifest = context.use_manifest()
         self._look(context, manifest)
         long = _leave_long_names(context, manifest)
+        if context.use_storage().local and context.use_source() is not None:
+            _leave_folders(manifest)
         manifest.keep()
         problems = 0
         first: list[str] = []
@@ -120,6 +122,17 @@ def _leave_long_names(context: UploadContext, manifest: Manifest) -> int:
             manifest.update([replace(file, state=INVALID, problem=why)])
             count += 1
     return count
+
+
+def _leave_folders(manifest: Manifest) -> None:
+    """Note the objects that cannot be files in a folder, as they would be folders there, too."""
+    from handrail_upload.manifest import FOUND, INVALID
+
+    for page in manifest.above_others():
+        for number, other in page:
+            [file] = manifest.files(FOUND, first=number, last=number)
+            why = f"a folder has to have this name, that of {other}"
+            manifest.update([replace(file, state=INVALID, problem=why)])
 
 
 def _tolerated(context: UploadContext, manifest: Manifest, problems: int, long: int) -> int:

@@ -228,7 +228,7 @@ class Specification(BaseModel):
             )
         return self.files[name]
 
-    def place(self, name: str) -> tuple[str, str] | None:
+    def place(self, name: str, source: str = "") -> tuple[str, str] | None:
         """Return the role and the data unit of a file, or None if it is not part of the collection.
 
         A folder that belongs to roles decides: its files have one of these roles. Elsewhere, and if
@@ -238,11 +238,14 @@ class Specification(BaseModel):
 
         Args:
             name: Path below the source, with `/`.
+            source: The role that all files of its source have; empty if they have several.
 
         Raises:
-            SpecificationError: It fits several roles equally well; the message suggests a
-                distinction.
+            SpecificationError: There is no such role, or it fits several roles equally well; the
+                message suggests a distinction.
         """
+        if source:
+            return source, self.role(source).unit(name)
         folder, slash, rest = name.partition("/")
         owners = [role for role in self.roles if role.home == folder] if slash and rest else []
         if len(owners) == 1:
@@ -251,31 +254,6 @@ class Specification(BaseModel):
         owners = owners or [role for role in self.roles if role.folder is None]
         role = _best(owners, below, name)
         return (role.name, role.unit(below)) if role else None
-
-    def place_in(self, role: str, name: str) -> tuple[str, str]:
-        """Return the data unit of a file that has `role` because of its source.
-
-        Args:
-            role: Name of the role.
-            name: Path below the source of that role, with `/`.
-
-        Raises:
-            SpecificationError: There is no such role.
-        """
-        return role, self.role(role).unit(name)
-
-    def problems(self, role: str, size: int, name: str) -> list[str]:
-        """Return the problems of a file of `role`, one sentence with figures each.
-
-        Args:
-            role: Name of the role.
-            size: Bytes.
-            name: Path of the file, for its extension and for the sentences.
-
-        Raises:
-            SpecificationError: There is no such role.
-        """
-        return self.role(role).problems(name, size)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, with the keys of the file; defaults are left out."""
@@ -368,19 +346,16 @@ def _best(roles: Sequence[FileRole], below: str, name: str) -> FileRole | None:
     best = max((fit for fit, _ in fits), default=None)
     found = [role for fit, role in fits if fit == best]
     if len(found) > 1:
-        raise _ambiguous(name, found[0], found[1])
+        first, second, *_ = found
+        raise SpecificationError(
+            f"{name} may be {first.name} or {second.name}: nothing tells their files apart",
+            ways_out=(
+                f"put them into two folders, {first.home}/ and {second.home}/",
+                f'or give one a suffix: [files.{second.name}] suffix = "_{second.name}"',
+                "or give them different extensions",
+            ),
+        )
     return found[0] if found else None
-
-
-def _ambiguous(name: str, first: FileRole, second: FileRole) -> SpecificationError:
-    return SpecificationError(
-        f"{name} may be {first.name} or {second.name}: nothing tells their files apart",
-        ways_out=(
-            f"put them into two folders, {first.home}/ and {second.home}/",
-            f'or give one a suffix: [files.{second.name}] suffix = "_{second.name}"',
-            "or give them different extensions",
-        ),
-    )
 
 
 def _two_sizes(first: int, second: int) -> tuple[str, str]:

@@ -35,4 +35,4 @@ class FileValidation:
         if file.size == 0 and not self.allow_empty:
             yield f"{file.name} is empty"
         elif specification is not None:
-            yield from specification.problems(file.role, file.size, file.name)
+            yield from specification.role(file.role).problems(file.name, file.size)

@@ -63,29 +63,30 @@ class Verification:
             for files in pages(self.manifest.files(*STORED), _PAGE):
                 there = self.storage.look_up([each.key for each in files])
                 found = (there.get(each.key) for each in files)
-                for told in pool.map(self._at_target, files, found):
-                    yield from told
+                for file, what in zip(files, pool.map(self._at_target, files, found), strict=True):
+                    if what:
+                        yield Difference(key=file.key, where="target", what=what)
                 self.files += len(files)
                 self.size += sum(each.size for each in files)
         yield from self._in_catalogue()
 
-    def _at_target(self, file: SourceFile, found: Listed | None) -> list[Difference]:
+    def _at_target(self, file: SourceFile, found: Listed | None) -> str:
+        """Return how an object differs from its file; empty if it does not."""
         if found is None:
-            return [Difference(key=file.key, where="target", what="it is missing")]
+            return "it is missing"
         if found.size != file.size:
-            what = f"it has {found.size:,} bytes, not {file.size:,}"
-            return [Difference(key=file.key, where="target", what=what)]
+            return f"it has {found.size:,} bytes, not {file.size:,}"
         if self.checksum and file.sha256:
             if self.storage.content_sha256(file.key) != file.sha256:
-                return [Difference(key=file.key, where="target", what="its content is different")]
+                return "its content is different"
         elif (
             file.etag is not None
             and found.etag is not None
             and found.etag != file.etag
             and not self._is_recorded(file)
         ):
-            return [Difference(key=file.key, where="target", what="it was written anew since")]
-        return []
+            return "it was written anew since"
+        return ""
 
     def _is_recorded(self, file: SourceFile) -> bool:
         """Return whether an object says that it has the content of the file.

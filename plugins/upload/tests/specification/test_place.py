@@ -106,10 +106,10 @@ def test_ambiguous_file(specification: Read) -> None:
 def test_place_in(specification: Read) -> None:
     """In a source of its own, each file has the role, and the unit is made by the same rules."""
     found = specification(SHARED)
-    assert found.place_in("left", "x/a_l.png") == ("left", "x/a")
-    assert found.place_in("left", "eyes/a.b.png") == ("left", "eyes/a.b")
+    assert found.place("x/a_l.png", "left") == ("left", "x/a")
+    assert found.place("eyes/a.b.png", "left") == ("left", "eyes/a.b")
     with pytest.raises(SpecificationError, match="there is no role 'lefd'") as caught:
-        found.place_in("lefd", "a")
+        found.place("a", "lefd")
     assert caught.value.ways_out == ("did you mean left?",)
 
 
@@ -193,7 +193,7 @@ def test_what_was_named_by_the_rules_is_found(
     assume(not any(extension.endswith(each) and each != extension for each in role.extensions))
     name = f"{role.home}/{unit}{role.suffix}{extension}"
     assert specification.place(name) == (role.name, unit)
-    assert specification.problems(role.name, 1000, name) == []
+    assert specification.role(role.name).problems(name, 1000) == []
 
 
 @given(specification=SPECIFICATIONS, name=PATHS)

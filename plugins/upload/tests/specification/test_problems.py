@@ -57,11 +57,11 @@ def test_sentences(
     specification: Read, role: str, size: int, name: str, problems: list[str]
 ) -> None:
     """Each rule that is broken is a sentence, with what is and what would be right."""
-    assert specification(TEXT).problems(role, size, name) == problems
+    assert specification(TEXT).role(role).problems(name, size) == problems
 
 
 def test_unknown_role(specification: Read) -> None:
     """A role that is not there is an error with near names."""
     with pytest.raises(SpecificationError, match="there is no role 'imag'") as caught:
-        specification(TEXT).problems("imag", 1, "a")
+        specification(TEXT).role("imag")
     assert caught.value.ways_out == ("did you mean image?",)

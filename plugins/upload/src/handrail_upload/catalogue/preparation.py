@@ -7,6 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from handrail_storage.backend import flush_folder
 from handrail_upload.catalogue.address import SqliteAddress
 from handrail_upload.catalogue.database import Database, NotACatalogueError
 from handrail_upload.catalogue.sqlite import SqliteDatabase
@@ -88,7 +89,7 @@ def _make_file(database: SqliteDatabase, run: str) -> None:
         making.close()
         with suppress(FileExistsError):  # Another process was faster.
             os.link(draft, database.path)
-            _sync_folder(database.path.parent)
+            flush_folder(database.path.parent)
     except OSError as error:
         raise CatalogueError(f"{database.shown} cannot be made: {error.strerror}") from error
     finally:
@@ -119,15 +120,7 @@ def _remove_file(database: SqliteDatabase, run: str) -> None:
             # may have left a journal, which has nothing to recover.
             for end in ("-journal", ""):
                 Path(f"{database.path}{end}").unlink(missing_ok=True)
-            _sync_folder(database.path.parent)
+            flush_folder(database.path.parent)
         elif ours:
             leave_to_others(database, f"{FILE} {TABLES_MADE}")
     database.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -65,7 +65,7 @@ class FilesCache(Notes):
     """
 
     from_cache = 0
-    _totals: dict[str, Sequence[int]] | None = None  # Number, bytes and least bytes, by state.
+    _totals: dict[str, Sequence[int]] | None = None  # Number and bytes, by state.
     _has_cache = False
     _own: Path | None = None  # The file, if it may be made.
 
@@ -119,7 +119,6 @@ class FilesCache(Notes):
         try:
             yield
         except UploadError as error:
-            self._totals = None
             self._detach()
             code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
             if self._own is not None and code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
@@ -137,7 +136,7 @@ class FilesCache(Notes):
             The number of files that are unchanged, and their bytes.
         """
         if self._has_cache:
-            with self._doing_without(), self._transaction():
+            with self._doing_without(), self._changing():
                 rows = self._db.execute(_FIND_KNOWN, (first, last)).fetchall()
                 versions = versions_of(there)
                 known = [row for row in rows if versions.get(row[1]) == row[2]]
@@ -147,19 +146,8 @@ class FilesCache(Notes):
                     numbers = ", ".join(str(row[0]) for row in known)
                     self._db.execute(f"{_SETTLE} IN ({numbers})")
                 self.from_cache += len(known)
-                size = sum(row[3] for row in known)
-                self._count_settled(len(known), size)
-                return len(known), size
+                return len(known), sum(row[3] for row in known)
         return 0, 0
-
-    def _count_settled(self, count: int, size: int) -> None:
-        """Keep the totals, where they are known: to count again is to look at all files."""
-        if self._totals is not None and count:
-            found, total, least = self._totals.pop(FOUND)
-            if found > count:
-                self._totals[FOUND] = (found - count, total - size, least)
-            others, their, _ = self._totals.get(UNCHANGED, (0, 0, 0))
-            self._totals[UNCHANGED] = (others + count, their + size, 0)
 
     def remember(self, *states: str, before: int) -> None:
         """Keep in the cache how the files in these states are.

@@ -27,17 +27,15 @@ from handrail_upload.manifest.source_file import (
 )
 from handrail_upload.units import DataFile, DataUnit
 
-_LAST = chr(0x10FFFF)  # After every name of a role.
 # Those of a SourceFile, in its order.
 _COLUMNS = (
     "path, name, key, unit, role, size, mtime, dev, ino, ctime, state, problem, sha256, etag,"
     " version, id"
 )
 
-_INSERT = "INSERT OR IGNORE INTO file (path, name, key, unit, role, size, mtime, dev, ino, ctime"
-_INSERT_FOUND = f"{_INSERT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_INSERT_IN_STATE = (
-    f"{_INSERT}, state, problem, sha256, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    "INSERT OR IGNORE INTO file (path, name, key, unit, role, size, mtime, dev, ino, ctime, state,"
+    " problem, sha256, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 # What identifies the file is that of the old path, so another path does not keep it.
@@ -84,34 +82,30 @@ class Manifest(FilesCache):
         clashes: list[tuple[SourceFile, str]] = []
         with self._changing():
             for page in pages(files, PAGE):
-                found = self._insert(_INSERT_IN_STATE, list(map(_row, page)))
+                found = self._insert(list(map(_row, page)))
                 clashes += ((page[place], name) for place, name, _ in found)
         return clashes
 
     def add_found(self, rows: Sequence[FoundRow]) -> list[tuple[FoundRow, str, bytes]]:
         """Add files in the state `found`; see `add`. The other file comes with its path, too."""
         with self._changing():
-            clashes = self._insert(_INSERT_FOUND, rows)
+            clashes = self._insert([(*row, FOUND, None, None, None) for row in rows])
             return [(rows[place], name, path) for place, name, path in clashes]
 
-    def _insert(
-        self, statement: str, rows: Sequence[tuple[Any, ...]]
-    ) -> Iterable[tuple[int, str, bytes]]:
+    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[int, str, bytes]]:
         """Insert rows; return the places of those that clash, with name and path of the other."""
         self._db.execute("SAVEPOINT page")
         clashes: list[tuple[int, str, bytes]] = []
-        if self._db.executemany(statement, rows).rowcount < len(rows):
+        if self._db.executemany(_INSERT, rows).rowcount < len(rows):
             # That is rare; which of them clash, only single ones tell.
             self._db.execute("ROLLBACK TO page")
-            clashes += self._insert_singly(statement, rows)
+            clashes += self._insert_singly(rows)
         self._db.execute("RELEASE page")
         return clashes
 
-    def _insert_singly(
-        self, statement: str, rows: Sequence[tuple[Any, ...]]
-    ) -> Iterator[tuple[int, str, bytes]]:
+    def _insert_singly(self, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, str, bytes]]:
         for place, row in enumerate(rows):
-            if not self._db.execute(statement, row).rowcount:
+            if not self._db.execute(_INSERT, row).rowcount:
                 _, _, key, unit, role, *_ = row
                 name, path = self._db.execute(
                     "SELECT name, path FROM file WHERE key = ? OR (unit = ? AND role = ?)",
@@ -189,9 +183,6 @@ class Manifest(FilesCache):
             first: Only files from this number on.
             last: Only files up to this number.
         """
-        # To count all files for each page of them would take longer than to read that page.
-        if last is None and not self._has(states, largest):
-            return
         among = f" AND {_in(states)}" if states else ""
         if largest is not None:
             among += f" AND size <= {largest}"
@@ -213,19 +204,11 @@ class Manifest(FilesCache):
 
     def totals(self, *states: str) -> tuple[int, int]:
         """Return the number of files in `states` (or of all), and their bytes."""
-        found = self._totals_of(states)
-        return sum(count for count, _, _ in found), sum(size for _, size, _ in found)
-
-    def _totals_of(self, states: Sequence[str]) -> list[Sequence[int]]:
         if self._totals is None:
-            by_state = "SELECT state, count(*), sum(size), min(size) FROM file GROUP BY state"
+            by_state = "SELECT state, count(*), sum(size) FROM file GROUP BY state"
             self._totals = {state: totals for state, *totals in self._db.execute(by_state)}
-        among = states or self._totals
-        return [self._totals[each] for each in dict.fromkeys(among) if each in self._totals]
-
-    def _has(self, states: Sequence[str], largest: int | None = None) -> bool:
-        """Return whether there are files in `states`, of up to `largest` bytes."""
-        return any(largest is None or size <= largest for _, _, size in self._totals_of(states))
+        found = [self._totals.get(each, (0, 0)) for each in {*(states or self._totals)}]
+        return sum(count for count, _ in found), sum(size for _, size in found)
 
     def _among(self, states: Sequence[str]) -> str:
         """Return the condition for files in `states`; none and all are found without a look."""
@@ -285,17 +268,15 @@ class Manifest(FilesCache):
         row = self._db.execute(f"SELECT count(DISTINCT unit) FROM file WHERE {among}").fetchone()
         return int(row[0])
 
-    def units(self, location: str, *states: str, after: str = "") -> Iterator[DataUnit]:
+    def units(self, location: str, *states: str) -> Iterator[DataUnit]:
         """Yield the data units, by name, with their files in `states` and their metadata.
 
         Args:
             location: URL of the target, without a slash at its end.
             states: The states of the files; those that are stored unless given.
-            after: Only units whose names come after it.
         """
-        states = states or STORED
-        among = self._complete(_in(states))
-        unit, role = after, _LAST if after else ""
+        among = self._complete(_in(states or STORED))
+        unit = role = ""
         gathered: list[SourceFile] = []
         while True:
             rows = self._db.execute(

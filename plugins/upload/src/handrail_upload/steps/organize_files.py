@@ -165,7 +165,7 @@ def _placed(
         unit = name = f"{source}/{bare}" if source else bare
         role = "file"
         if specification is not None:
-            place = specification.place_in(source, bare) if source else specification.place(bare)
+            place = specification.place(bare, source)
             if place is None:
                 manifest.note("unplaced", name, "it fits no role of the specification")
                 continue

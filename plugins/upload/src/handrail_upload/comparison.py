@@ -65,7 +65,7 @@ class Comparison:
             settled = 0
             if self.trusting and there:
                 settled, size = manifest.settle_known(first, last, there)
-                self.progress.skip(settled, size)
+                self.progress.add(size, settled)
             kept: list[SourceFile] = []
             conflicts: list[int] = []
             if settled < len(there):
@@ -77,7 +77,7 @@ class Comparison:
                         continue
                     kept.append(judged)
                     if judged.state in (UNCHANGED, SKIPPED, LEFT_OUT):
-                        self.progress.end(judged)
+                        self.progress.add(judged.size, 1)
             if kept:
                 manifest.update(kept)
             if settled <= last - first:

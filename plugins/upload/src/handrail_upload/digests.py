@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from functools import partial
 
 BLOCK = 1 << 20  # Bytes that are read at a time.
 
 Block = bytes | bytearray | memoryview
 
-
-class _Hash(Protocol):
-    """A hash object of hashlib, whose type has no public name."""
-
-    def update(self, block: Block, /) -> None: ...
-    def digest(self) -> bytes: ...
-    def hexdigest(self) -> str: ...
+# Not for security, but because S3 uses it; systems in FIPS mode require the flag.
+_md5 = partial(hashlib.md5, usedforsecurity=False)
 
 
 class Digest:
@@ -79,8 +74,3 @@ class Digest:
             return self._md5.hexdigest()
         parts = [*self._parts, self._md5.digest()]
         return f"{_md5(b''.join(parts)).hexdigest()}-{len(parts)}"
-
-
-def _md5(content: bytes = b"") -> _Hash:
-    # Not for security, but because S3 uses it; systems in FIPS mode require the flag.
-    return hashlib.md5(content, usedforsecurity=False)

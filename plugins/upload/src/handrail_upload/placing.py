@@ -115,7 +115,7 @@ class Placing:
             return self._adopted(file, there)
         if file.key in self.copies:
             self._drop_copy(file.key)
-        self.comparison.progress.end(file)
+        self.comparison.progress.add(file.size, 1)
         return left_out(file, why)
 
     def _adopted(self, file: SourceFile, there: Stored) -> SourceFile:
@@ -135,7 +135,7 @@ class Placing:
         elif there.mark != sending.mark:
             self._set_aside(file.key)
         stored = self.uploader.send(self.storage, file, sending, there)
-        self.comparison.progress.end(file, counted=True)
+        self.comparison.progress.add(0, 1)
         # Of the stored object: a strategy may have compressed the content, for example.
         return file.settled(
             self._state(file.key), stored.sha256, stored.etag, stored.version, stored.size
@@ -174,7 +174,7 @@ class Placing:
             raise self._conflict(file)
         if judged is None or judged.state in (NEW, REPLACE):
             return None
-        self.comparison.progress.end(file, counted=True)
+        self.comparison.progress.add(0, 1)
         return judged
 
     def _conflict(self, file: SourceFile) -> ConflictError:

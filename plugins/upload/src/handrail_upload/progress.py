@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from handrail_upload.manifest import SourceFile
-
 _PAUSE = 0.1  # Seconds between two reports.
 
 Report = Callable[[float, float, str], None]
@@ -35,26 +33,11 @@ class Progress:
         self._shown = (0, 0)
         self._told = 0.0
 
-    def add(self, count: int) -> None:
-        """Count bytes that were read to be sent; take them back with a minus."""
+    def add(self, size: int, files: int = 0) -> None:
+        """Count bytes, which a minus takes back, and files with nothing left to do."""
         with self._lock:
-            self._bytes += count
-        if time.monotonic() - self._told >= _PAUSE:
-            self.tell()
-
-    def end(self, file: SourceFile, *, counted: bool = False) -> None:
-        """Count a file, and its bytes unless they were `counted` as they were read."""
-        with self._lock:
-            self._files += 1
-            self._bytes += 0 if counted else file.size
-        if time.monotonic() - self._told >= _PAUSE:
-            self.tell()
-
-    def skip(self, files: int, size: int) -> None:
-        """Count files that need not be sent, with their bytes."""
-        with self._lock:
-            self._files += files
             self._bytes += size
+            self._files += files
         self.tell()
 
     def finish(self) -> None:

@@ -18,13 +18,11 @@ from handrail_upload.errors import FileChangedError, SourceError
 from handrail_upload.manifest import LATEST, SourceFile
 from handrail_upload.pace import Pace
 
-_WRITTEN = "it was written to"
-_VANISHED = "it vanished during the upload"
+WRITTEN, VANISHED = "it was written to", "it vanished during the upload"
 _GREW, _SHRANK = "it grew", "it shrank"
-CHANGES = (_GREW, _SHRANK, _WRITTEN, _VANISHED)
+CHANGES = (_GREW, _SHRANK, WRITTEN, VANISHED)
 """How a file may change that was found; see `FileChangedError.how`."""
 
-_SKIP = "leave such files out:  --on-changed skip"
 _AHEAD = 1  # Parts that are read and hashed while others are being sent.
 
 
@@ -218,24 +216,32 @@ def _check(file: SourceFile, fd: int) -> None:
 
 def _check_size(file: SourceFile, size: int) -> None:
     if size != file.size:
-        raise _changed(file, _GREW if size > file.size else _SHRANK)
+        raise _changed(file, resized(file, size))
+
+
+def resized(file: SourceFile, size: int) -> str:
+    """Return how a file differs from the size that it had; empty if it does not."""
+    if size == file.size:
+        return ""
+    return _GREW if size > file.size else _SHRANK
+
+
+def changed(message: str, how: str) -> FileChangedError:
+    """Return the error for a file that has changed or vanished since it was found."""
+    ways_out = ["leave such files out:  --on-changed skip"]
+    if how != VANISHED:
+        ways_out.insert(0, "try again once nothing writes to it any more")
+        ways_out.append("take them as they are:  --on-changed take")
+    return FileChangedError(message, how=how, ways_out=ways_out)
 
 
 def _changed(file: SourceFile, how: str) -> FileChangedError:
-    return FileChangedError(
-        f"{file.name} changed during the upload: {how}",
-        how=how,
-        ways_out=(
-            "upload it again once nothing writes to it any more",
-            _SKIP,
-            "take them as they are:  --on-changed take",
-        ),
-    )
+    return changed(f"{file.name} changed during the upload: {how}", how)
 
 
 def _unreadable(file: SourceFile, error: OSError) -> SourceError:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-        return FileChangedError(f"{file.name}: {_VANISHED}", how=_VANISHED, ways_out=(_SKIP,))
+        return changed(f"{file.name}: {VANISHED}", VANISHED)
     return SourceError(f"{file.name}: it cannot be read: {error.strerror}")
 
 
@@ -263,7 +269,7 @@ def check_unchanged(files: Iterable[SourceFile], run: str) -> None:
             continue
         count += 1
         first = first or f"{file.name}: {how}"
-        if how == _WRITTEN and not ways_out:
+        if how == WRITTEN and not ways_out:
             whole, rest = divmod(file.mtime, 10**9)
             time = f"touch -d @{whole}.{rest:09} {shlex.quote(file.path)}"
             ways_out.append(f"where only the time differs:  {time}")
@@ -290,6 +296,5 @@ def _change_of(file: SourceFile) -> str:
 
 def _difference(file: SourceFile, now: os.stat_result) -> str:
     """Return how a file differs from its recorded state; empty if it does not."""
-    if now.st_size != file.size:
-        return _GREW if now.st_size > file.size else _SHRANK
-    return "" if min(now.st_mtime_ns, LATEST) == file.mtime else _WRITTEN
+    rewritten = "" if min(now.st_mtime_ns, LATEST) == file.mtime else WRITTEN
+    return resized(file, now.st_size) or rewritten

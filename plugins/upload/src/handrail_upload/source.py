@@ -10,12 +10,10 @@ from typing import Any
 from handrail.frozen import frozen
 from handrail_storage import Caller, Listed, Store, Stored
 from handrail_upload.digests import BLOCK, Digest
-from handrail_upload.errors import FileChangedError, StorageError
+from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
 from handrail_upload.pace import Pace
-from handrail_upload.reading import CHANGES, Reading
-
-_GREW, _SHRANK, _WRITTEN, _VANISHED = CHANGES
+from handrail_upload.reading import VANISHED, WRITTEN, Reading, changed, resized
 
 CALLER = Caller(
     error=StorageError,
@@ -139,18 +137,19 @@ class ObjectReading(Reading):
         """
         with self._source.store.opened(self._source.key_of(self.file)) as found:
             if found is None:
-                raise _changed(self.file, _VANISHED, "it is not there any more")
+                raise changed(f"{self.file.path}: it is not there any more", VANISHED)
             there, blocks = found
             how = _difference(self.file, there)
             if how:
-                raise _changed(self.file, how)
+                raise changed(f"{self.file.path}: {how}", how)
             self._sha256 = self._sha256 or there.sha256
             yield _Content(blocks)
 
     def _check_whole(self) -> None:
         super()._check_whole()
         if self._sha256 is not None and self.digest.sha256 != self._sha256:
-            raise _changed(self.file, _WRITTEN, "its content has not the SHA-256 that is recorded")
+            why = "its content has not the SHA-256 that is recorded"
+            raise changed(f"{self.file.path}: {why}", WRITTEN)
 
     def _block(self, fd: Any, count: int) -> bytes:
         block: bytes = fd.read(count)
@@ -181,15 +180,5 @@ def _digest_of(stored: Listed, target: Store, part_size: int | None = None) -> D
 
 def _difference(file: SourceFile, there: Stored) -> str:
     """Return how an object differs from what was found of it; empty if it does not."""
-    if there.size != file.size:
-        return _GREW if there.size > file.size else _SHRANK
-    if file.sha256 is None and file.version is not None and there.version != file.version:
-        return _WRITTEN
-    return ""
-
-
-def _changed(file: SourceFile, how: str, told: str = "") -> FileChangedError:
-    ways_out = ["leave such files out:  --on-changed skip"]
-    if how != _VANISHED:
-        ways_out.append("take them as they are:  --on-changed take")
-    return FileChangedError(f"{file.path}: {told or how}", how=how, ways_out=ways_out)
+    is_known = file.sha256 is not None or file.version in (None, there.version)
+    return resized(file, there.size) or ("" if is_known else WRITTEN)

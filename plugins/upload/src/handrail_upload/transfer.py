@@ -162,7 +162,7 @@ class Transfer:
         there = self.storage.stat(file.key)
         sent = None if there is None else self._use_placing().arrived(file, there)
         if sent is not None:
-            self._progress.end(file)
+            self._progress.add(file.size, 1)
         return sent
 
     def stop(self) -> None:

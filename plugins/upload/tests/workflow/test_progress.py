@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrail_upload.manifest import SourceFile
 from handrail_upload.progress import Progress
 
 
@@ -86,9 +85,6 @@ def test_unchanged_files_count(
     assert check(seen.progress)["bytes"] == (6, 6)
 
 
-source = SourceFile(path="/a", name="a", key="a", unit="a", role="file", size=10, mtime=0)
-
-
 @given(st.lists(st.integers(-30, 60), max_size=30))
 @settings(max_examples=100, deadline=None)
 def test_bytes_that_were_sent_in_vain(counts: list[int]) -> None:
@@ -98,7 +94,7 @@ def test_bytes_that_were_sent_in_vain(counts: list[int]) -> None:
     for count in counts:
         progress.add(count)
         progress._told = 0  # As if that had been a while ago.
-    progress.end(source)
+    progress.add(10, 1)
     progress.finish()
     ended = check([(max(current, 0), total, unit) for current, total, unit in told])
     assert ended == {"files": (3, 3), "bytes": (100, 100)}
@@ -114,7 +110,7 @@ def test_from_many_threads() -> None:
         for _ in range(1000):
             progress.add(1)
             progress._told = 0
-        progress.end(source, counted=True)
+        progress.add(0, 1)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for each in threads:
@@ -134,10 +130,10 @@ def test_not_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[float, float, str | None]] = []
     progress = Progress(2000, 0, lambda *report: told.append(report))
     for _ in range(1000):
-        progress.end(source)
+        progress.add(10, 1)
     assert len(told) == 1
     now[0] += 1
-    progress.end(source)
+    progress.add(10, 1)
     assert told == [(1, 2000, "files"), (1001, 2000, "files")]
 
 
@@ -145,5 +141,5 @@ def test_what_was_done_before() -> None:
     """Files that an attempt before this one has settled count from the start."""
     told: list[tuple[float, float, str | None]] = []
     progress = Progress(5, 50, lambda *report: told.append(report), done=(2, 20))
-    progress.end(source)
+    progress.add(10, 1)
     assert told == [(3, 5, "files"), (30, 50, "bytes")]

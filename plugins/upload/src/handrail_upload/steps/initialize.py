@@ -156,20 +156,15 @@ def _is_there(storage: Storage, probe: str) -> bool:
 
 
 def check_sources(options: UploadParams) -> None:
-    """Check that the sources are folders, apart from the target.
+    """Check that no source is the target itself.
 
     Raises:
-        SourceError: A source is not a folder, or is the target itself.
+        SourceError: One is.
     """
     from handrail_upload.storage import parse_target
 
     target = parse_target(options.target)
     for folder in options.folders.values():
-        if not folder.is_dir():
-            what = "is no folder" if folder.exists() else "is not there"
-            raise SourceError(
-                f"the source {folder} {what}", ways_out=("give the folder with the files",)
-            )
         source = os.path.realpath(folder)
         if target.scheme == "file" and os.path.realpath(target.path) == source:
             raise SourceError(

@@ -16,12 +16,12 @@ from handrail_upload.errors import ConflictError, FileChangedError, SourceError
 
 if TYPE_CHECKING:
     from handrail_storage.claims import Claim, HeldList
-    from handrail_upload.manifest import Manifest, SourceFile
+    from handrail_upload.manifest import Manifest
     from handrail_upload.recorded import RecordedTransfer
     from handrail_upload.transfer import Transfer
     from handrail_upload.uploader import Uploader
 
-_SHOWN = 20  # Conflicts that are listed one by one.
+_SHOWN = 20  # Conflicts, and files that are left out, that are listed one by one.
 _LARGEST = 10  # Files that are attached to the run.
 _ATTACHED = {"left-out": 1000, "deleted": 1000, "replaced": 1000, "new": 100}  # By state.
 
@@ -209,7 +209,8 @@ class UploadFilesStep(BaseStep[UploadContext]):
             for file in manifest.files(state):
                 yield f"{word:9}  {file.key}  {size_text(file.size)}"
         if conflicts:
-            raise _conflict(transfer, conflicts[0], len(conflicts))
+            first = f"{conflicts[0].key}: {conflicts[0].problem}"
+            raise _conflict(transfer, first, len(conflicts))
         count, size = manifest.totals(NEW, REPLACE)
         yield f"{count_text(count, 'file')} to send, {size_text(size)}{deleting}"
         yield from _obstacle(context)
@@ -252,22 +253,16 @@ def _would_delete(context: UploadContext) -> Iterator[str]:
 
 
 def _refuse_conflicts(context: UploadContext, transfer: Transfer) -> None:
-    count = 0
-    first: SourceFile | None = None
-    for conflict in transfer.compare():
-        count += 1
-        first = first or conflict
-        if count <= _SHOWN:
-            context.log("conflict", {"summary": conflict.problem}, conflict.key)
-    if first is not None:
+    conflicts = ((each.key, str(each.problem)) for each in transfer.compare())
+    count, first = _tell(context, "conflict", conflicts)
+    if count:
         raise _conflict(transfer, first, count)
 
 
-def _conflict(transfer: Transfer, first: SourceFile, count: int) -> ConflictError:
+def _conflict(transfer: Transfer, first: str, count: int) -> ConflictError:
     more = f", and {count - 1:,} more" if count > 1 else ""
     return ConflictError(
-        f"{count_text(count, 'file')} cannot be stored at {transfer.storage.url}: "
-        f"{first.key}: {first.problem}{more}",
+        f"{count_text(count, 'file')} cannot be stored at {transfer.storage.url}: {first}{more}",
         ways_out=("keep what is there: --if-exists skip", "replace it: --if-exists overwrite"),
     )
 
@@ -334,15 +329,19 @@ def _incomplete(manifest: Manifest, required: Sequence[str]) -> Iterator[tuple[s
         yield unit, why
 
 
-def _tell(context: UploadContext, event: str, reasons: Iterable[tuple[str, str]]) -> None:
-    """Log the reason for each of some files, up to a number of them."""
-    count = 0
+def _tell(
+    context: UploadContext, event: str, reasons: Iterable[tuple[str, str]]
+) -> tuple[int, str]:
+    """Log the reason for each file, up to a number of them; return their number and the first."""
+    count, first = 0, ""
     for name, why in reasons:
         count += 1
+        first = first or f"{name}: {why}"
         if count <= _SHOWN:
             context.log(event, {"summary": why}, name)
     if count > _SHOWN:
         context.log(event, {"summary": f"and {count - _SHOWN:,} more"})
+    return count, first
 
 
 def _attach_files(context: UploadContext, manifest: Manifest) -> None:

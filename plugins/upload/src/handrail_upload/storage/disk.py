@@ -61,37 +61,31 @@ def begin_flush(fd: int, start: int, count: int) -> None:
         _sync_file_range(fd, *place, ctypes.c_uint(_BEGIN))
 
 
-class _FlushFileSystem:
-    """Calls syncfs(2) of Linux."""
-
-    def __init__(self) -> None:
-        self._call = _of_linux("syncfs")
-
-    @property
-    def works(self) -> bool:
-        """Whether this system has the call."""
-        return self._call is not None
-
-    def __call__(self, folder: str) -> None:
-        """Wait until the file system of `folder` has written all changes to disk.
-
-        If the call is not available, only the folder is flushed.
-
-        Raises:
-            OSError: A change could not be written.
-        """
-        fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if self._call is None:
-                os.fsync(fd)
-            elif self._call(fd):
-                number = ctypes.get_errno()
-                raise OSError(number, os.strerror(number), folder)
-        finally:
-            os.close(fd)
+_syncfs = _of_linux("syncfs")
 
 
-flush_file_system = _FlushFileSystem()
+def flush_file_system(folder: str) -> None:
+    """Wait until the file system of `folder` has written all changes to disk.
+
+    If there is no call for that, only the folder is flushed; see `flushes_file_systems`.
+
+    Raises:
+        OSError: A change could not be written.
+    """
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _syncfs is None:
+            os.fsync(fd)
+        elif _syncfs(fd):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), folder)
+    finally:
+        os.close(fd)
+
+
+def flushes_file_systems() -> bool:
+    """Return whether this system can flush a whole file system."""
+    return _syncfs is not None
 
 
 # Linux alone has these calls.

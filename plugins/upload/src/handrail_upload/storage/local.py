@@ -21,7 +21,7 @@ from handrail_storage.containment import below
 from handrail_upload.digests import Digest
 from handrail_upload.errors import StorageError
 from handrail_upload.manifest import SourceFile
-from handrail_upload.storage.disk import flush_file_system, is_made_folder, make_folders
+from handrail_upload.storage import disk
 from handrail_upload.storage.files import create, write
 from handrail_upload.storage.sending import Sending
 from handrail_upload.storage.storage import Storage
@@ -43,7 +43,7 @@ class _Notes(SmallLocalFiles):
     def _alone(self) -> Generator[None]:
         with ExitStack() as turn:
             for left in reversed(range(_ATTEMPTS)):
-                make_folders(self._target)
+                disk.make_folders(self._target)
                 try:
                     turn.enter_context(super()._alone())
                     break
@@ -75,7 +75,7 @@ class LocalStorage(LocalStore, Storage):
         for folder in reversed(missing):
             record(str(folder))
             with self._converting_errors(str(folder)):
-                make_folders(str(folder))
+                disk.make_folders(str(folder))
         super().prepare(record)
 
     def probe(self, key: str, mark: str) -> Capabilities:
@@ -84,7 +84,7 @@ class LocalStorage(LocalStore, Storage):
         while True:
             left -= 1
             with self._converting_errors(key):
-                make_folders(self.address)
+                disk.make_folders(self.address)
             try:
                 return super().probe(key, mark)
             except StorageError as error:
@@ -96,7 +96,7 @@ class LocalStorage(LocalStore, Storage):
         super().withdraw(folders)
         path, here = self.address, os.path.join(os.getcwd(), "")
         with suppress(OSError):
-            while is_made_folder(path) and not here.startswith(os.path.join(path, "")):
+            while disk.is_made_folder(path) and not here.startswith(os.path.join(path, "")):
                 os.rmdir(path)
                 path = os.path.dirname(path)
 
@@ -113,7 +113,7 @@ class LocalStorage(LocalStore, Storage):
         for folder in sorted(_above(keys), key=len, reverse=True):
             with suppress(OSError, StorageError):  # No run makes folders outside of its target.
                 path = self._path(folder)
-                if folder in known or is_made_folder(path):
+                if folder in known or disk.is_made_folder(path):
                     os.rmdir(path)
 
     def _described(self, key: str, path: str, found: os.stat_result) -> Stored:
@@ -187,7 +187,7 @@ class LocalStorage(LocalStore, Storage):
         sha256 = write(fd, file, sending)
         if sending.source is not None and file.mtime:
             os.utime(fd, ns=(file.mtime, file.mtime))
-        flush = not flush_file_system.works
+        flush = not disk.flushes_file_systems()
         return self._finish(fd, staged, file.key, sending.mark, sha256, replacing, flush=flush)
 
     def _flush_later(self, device: int, path: str) -> None:
@@ -203,7 +203,7 @@ class LocalStorage(LocalStore, Storage):
         def flush() -> None:
             for folder in waiting.values():
                 with self._converting_errors(folder):
-                    flush_file_system(folder)
+                    disk.flush_file_system(folder)
 
         return flush
 

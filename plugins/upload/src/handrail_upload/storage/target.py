@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from functools import cache
 
 from handrail_storage import Caller, Place, parse_place, relative_path
 from handrail_storage.backend import FOLDER
@@ -43,12 +42,5 @@ def target_name(target: str) -> str:
 
 def is_kept(target: Place, key: str) -> bool:
     """Return whether a key is one of those that Handrail uses itself."""
-    if _compiled(_KEPT).fullmatch(key) is not None:
-        return True
-    return target.local and _compiled(_KEPT_BESIDE).fullmatch(key) is not None
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    # Not for plans, which look at no key.
-    return re.compile(pattern, re.DOTALL)
+    patterns = (_KEPT, _KEPT_BESIDE) if target.local else (_KEPT,)
+    return any(re.fullmatch(each, key, re.DOTALL) for each in patterns)

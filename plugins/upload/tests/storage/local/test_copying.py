@@ -13,7 +13,12 @@ import pytest
 from handrail_upload.errors import SourceError, StorageError
 from handrail_upload.pace import StoppedError
 from handrail_upload.storage import files
-from handrail_upload.storage.disk import begin_flush, copy_range, flush_file_system
+from handrail_upload.storage.disk import (
+    begin_flush,
+    copy_range,
+    flush_file_system,
+    flushes_file_systems,
+)
 
 MIB = 1 << 20
 SIZES = [MIB - 1, MIB, MIB + 1, 8 * MIB, 20 * MIB + 345]
@@ -205,7 +210,7 @@ def test_flush_that_fails_tells_why(tmp_path, monkeypatch):
         ctypes.set_errno(errno.EIO)
         return -1
 
-    monkeypatch.setattr(flush_file_system, "_call", fail)
+    monkeypatch.setattr("handrail_upload.storage.disk._syncfs", fail)
     with pytest.raises(OSError, match="Input/output error"):
         flush_file_system(str(tmp_path))
 
@@ -213,8 +218,8 @@ def test_flush_that_fails_tells_why(tmp_path, monkeypatch):
 def test_folder_is_flushed_where_the_call_is_missing(tmp_path, monkeypatch):
     """The folder at least holds its names."""
     synced = []
-    monkeypatch.setattr(flush_file_system, "_call", None)
+    monkeypatch.setattr("handrail_upload.storage.disk._syncfs", None)
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
-    assert not flush_file_system.works
+    assert not flushes_file_systems()
     flush_file_system(str(tmp_path))
     assert synced == [str(tmp_path)]

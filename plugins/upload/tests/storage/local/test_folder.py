@@ -256,16 +256,9 @@ def test_folder_of_somebody_else_is_told(storage, root, source, sending, request
 def flushed(monkeypatch):
     """The folders whose file systems were flushed."""
 
-    class Flush:
-        works = True
-        folders: list[str] = []  # noqa: RUF012 - there is one of it
-
-        def __call__(self, folder: str) -> None:
-            self.folders.append(folder)
-
-    flush = Flush()
-    monkeypatch.setattr("handrail_upload.storage.local.flush_file_system", flush)
-    return flush
+    folders: list[str] = []
+    monkeypatch.setattr("handrail_upload.storage.disk.flush_file_system", folders.append)
+    return folders
 
 
 def test_one_flush_is_enough_for_many_files(storage, flushed, source, sending):
@@ -273,9 +266,9 @@ def test_one_flush_is_enough_for_many_files(storage, flushed, source, sending):
     for key in "a", "b/c", "b/d":
         storage.put(source(key, b"1"), sending())
     storage.flush()
-    assert len(flushed.folders) == 1
+    assert len(flushed) == 1
     storage.flush()
-    assert len(flushed.folders) == 1
+    assert len(flushed) == 1
 
 
 @pytest.fixture
@@ -296,14 +289,12 @@ def test_each_file_system_is_flushed(storage, root, mount, flushed, source, send
     for key in "a", "disk/b", "disk/c":
         storage.put(source(key, b"1"), sending())
     storage.flush()
-    assert [os.path.relpath(each, root) for each in flushed.folders] == [".", "disk"]
+    assert [os.path.relpath(each, root) for each in flushed] == [".", "disk"]
 
 
-def test_without_that_call_each_file_is_flushed(
-    storage, root, names, flushed, monkeypatch, source, sending
-):
+def test_without_that_call_each_file_is_flushed(storage, root, names, monkeypatch, source, sending):
     """Where the system cannot flush a file system, the file itself is flushed before its name."""
-    flushed.works = False
+    monkeypatch.setattr("handrail_upload.storage.disk.flushes_file_systems", lambda: False)
     synced = []
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append((os.fstat(fd).st_ino, names())))
     storage.put(source("a", b"1"), sending())

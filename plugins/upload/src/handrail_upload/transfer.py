@@ -19,26 +19,21 @@ from handrail_upload.manifest import (
     SETTLED,
     STORED,
     UNSETTLED,
-    Manifest,
     SourceFile,
 )
 from handrail_upload.pace import Budget, Pace
-from handrail_upload.params import UploadParams
 from handrail_upload.placing import Placing
-from handrail_upload.progress import Progress, Report
+from handrail_upload.progress import Progress
 from handrail_upload.reading import CHANGES, as_it_is_now
-from handrail_upload.storage import Sending, Storage
+from handrail_upload.storage import Sending
 from handrail_upload.tolerance import Tolerance
 from handrail_upload.uploader import DirectUploader, Uploader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from handrail_storage.claims import Claim
-    from handrail_upload.source import ObjectSource
-
-    RecordMany = Callable[[str, Iterable[Any]], None]
+    from handrail_upload.context import UploadContext
 
 _MEMORY = 64 << 20  # Limit of bytes in memory, for all workers together.
 _PAGE = 1000  # Files in doubt that are looked up at a time.
@@ -49,42 +44,30 @@ class Transfer:
     """One transfer of the files of a manifest to a storage.
 
     Args:
-        storage: The target.
-        manifest: The files.
-        options: The params.
+        context: The context of the run.
         claim: The claim of the run on the keys of the files; None to compare only.
-        step: The step, for the mark of the objects.
-        record_many: Records rollback data before each effect; see `context.record_rollback_many`.
-        report: Called with `(current, total, category)`, for `bytes` and `files`.
         uploader: The strategy to store one file.
-        failed: The number of files that have been found to be none to send.
-        source: Where the files are, if not on this machine.
     """
 
     def __init__(
         self,
-        storage: Storage,
-        manifest: Manifest,
-        options: UploadParams,
+        context: UploadContext,
         *,
         claim: Claim | None = None,
-        step: str = "upload_files",
-        record_many: RecordMany = lambda key, values: None,
-        report: Report = lambda current, total, category: None,
         uploader: Uploader | None = None,
-        failed: int = 0,
-        source: ObjectSource | None = None,
     ) -> None:
-        self.storage = storage
-        self.manifest = manifest
-        self._record_many = record_many
+        self.storage = storage = context.use_storage()
+        self.manifest = manifest = context.use_manifest()
+        options, source = context.options, context.use_source()
+        self._record_many = context.record_rollback_many
         self._workers = options.transfers
         self._pool: ThreadPoolExecutor | None = None
         files, size = manifest.totals(*UNSETTLED, *SETTLED)
+        report = _nothing if claim is None else context.set_progress
         self._progress = Progress(files, size, report, done=manifest.totals(*SETTLED))
         stop = threading.Event()
         self._sending = Sending(
-            mark="" if claim is None else claim.mark(step),
+            mark="" if claim is None else claim.mark(context.current_step or "upload_files"),
             part_size=options.part_size,
             part_concurrency=options.part_concurrency,
             stop=stop,
@@ -97,6 +80,8 @@ class Transfer:
         self._threads = storage.threads or self._sending.threads
         # What another strategy stores need not be what it reads.
         self._direct = uploader is None or type(uploader) is DirectUploader
+        checked = context.results.get("validate_files")
+        failed = 0 if checked is None else int(checked.data.get("failed", 0))
         failed += sum(each.problem not in CHANGES for each in manifest.files(LEFT_OUT))
         now_of = as_it_is_now if source is None else source.as_it_is_now
         tolerance = Tolerance(options, manifest.count(), failed, now_of)
@@ -240,5 +225,5 @@ def _as_they_end(
         yield ended.get().result()
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Do nothing."""

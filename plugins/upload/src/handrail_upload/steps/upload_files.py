@@ -86,18 +86,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         for each in holding_of(context) if claim.holds else ():
             each.look()  # The process was killed just after it had held: others may have come.
         context.use_files_cache(make=False)
-        context.opened.transfer = transfer = Transfer(
-            context.use_storage(),
-            manifest,
-            context.options,
-            claim=claim,
-            step=context.current_step or self.name,
-            record_many=context.record_rollback_many,
-            report=context.set_progress,
-            uploader=self.upload,
-            failed=_failed_before(context),
-            source=context.use_source(),
-        )
+        context.opened.transfer = transfer = Transfer(context, claim=claim, uploader=self.upload)
         if earlier.claim:
             transfer.take_up()
         _refuse_conflicts(context, transfer)
@@ -190,10 +179,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         context.needs("organize_files")
         manifest = context.use_manifest()
         context.use_files_cache(make=False)
-        source, failed = context.use_source(), _failed_before(context)
-        transfer = Transfer(
-            context.use_storage(), manifest, context.options, failed=failed, source=source
-        )
+        transfer = Transfer(context)
         conflicts = list(transfer.compare())
         for conflict in conflicts:
             yield f"{'conflict':9}  {conflict.key}  {conflict.problem}"
@@ -300,12 +286,6 @@ def _obstacle(context: UploadContext) -> Iterator[str]:
     if not context.options.claim_wait:
         raise obstacle
     yield f"it would wait up to {context.options.claim_wait}: {obstacle.message}"
-
-
-def _failed_before(context: UploadContext) -> int:
-    """Return the number of files that were found to be none to send before any was sent."""
-    validation = context.results.get("validate_files")
-    return 0 if validation is None else int(validation.data.get("failed", 0))
 
 
 def _tell_left_out(context: UploadContext, manifest: Manifest) -> None:

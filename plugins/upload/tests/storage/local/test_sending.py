@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -40,7 +41,17 @@ def manifest(tmp_path: Path) -> Iterator[Manifest]:
 @pytest.fixture
 def transfer(storage: LocalStorage, manifest: Manifest, tmp_path: Path) -> Transfer:
     options = UploadParams(source=tmp_path, target=storage.address)
-    return Transfer(storage, manifest, options, claim=cast("Any", Claim()))
+    context = SimpleNamespace(
+        use_storage=lambda: storage,
+        use_manifest=lambda: manifest,
+        use_source=lambda: None,
+        options=options,
+        results={},
+        current_step=None,
+        record_rollback_many=lambda key, values: None,
+        set_progress=lambda current, total, category: None,
+    )
+    return Transfer(cast("Any", context), claim=cast("Any", Claim()))
 
 
 def add(manifest: Manifest, source: Callable[..., SourceFile], contents: list[bytes]) -> None:

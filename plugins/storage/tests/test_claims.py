@@ -517,7 +517,7 @@ def test_a_list_of_an_attempt_that_was_killed_goes_with_the_run(runs, monkeypatc
         with pytest.raises(Killed):
             run.claim.hold(held)
     again = runs.run(1)
-    again.claim = again.claims.take_up({"a": None, "b": None})
+    again.claim = again.claims.ask({"a": None, "b": None}, claimed=True)
     again.claim.hold(held[:1])
     assert sum(name.startswith("lists/") for name in runs.own()) == 2
     again.undo()
@@ -545,7 +545,7 @@ def test_a_resumed_run_goes_on(runs):
     run.ask("a")
     run.put(a="1")
     again = runs.run(1)
-    again.claim = again.claims.take_up({"a": None})
+    again.claim = again.claims.ask({"a": None}, claimed=True)
     again.claim.hold(again.put(a="1"))
     with pytest.raises(ClaimLostError):
         run.claim.hold([])
@@ -554,7 +554,7 @@ def test_a_resumed_run_goes_on(runs):
 def test_a_run_that_holds_must_not_change_anything_more(runs):
     """Its process was killed just after; others may work with its keys by then."""
     run = runs.run(1).complete(a="1")
-    again = run.claims.take_up({"a": None})
+    again = run.claims.ask({"a": None}, claimed=True)
     assert again.holds
     with pytest.raises(ClaimError, match="has done its work"):
         again.touch()
@@ -563,7 +563,7 @@ def test_a_run_that_holds_must_not_change_anything_more(runs):
 def test_a_resumed_run_without_a_claim_stops(runs):
     """With exit code 3: others may have undone what it had left."""
     with pytest.raises(ClaimMissingError) as caught:
-        runs.run(1).claims.take_up({"a": None})
+        runs.run(1).claims.ask({"a": None}, claimed=True)
     assert caught.value.exit_code == 3
 
 
@@ -571,7 +571,7 @@ def test_a_run_whose_files_have_changed_does_not_take_up_its_claim(runs):
     """A changed list of files is a new run."""
     runs.run(1).ask("a")
     with pytest.raises(ClaimError, match="not those that it has claimed"):
-        runs.run(1).claims.take_up({"a": None, "b": None})
+        runs.run(1).claims.ask({"a": None, "b": None}, claimed=True)
 
 
 def test_a_run_without_a_claim_deletes_nothing(runs):
@@ -989,17 +989,16 @@ def test_a_run_that_comes_with_other_keys_changes_nothing_of_what_is_held(
     assert len([name for name in reads if name.startswith("lists/")]) == lists
 
 
-def test_a_list_that_is_there_is_not_packed_or_written_again(runs, monkeypatch):
+def test_a_list_that_is_there_is_not_written_again(runs, monkeypatch):
     """However many files a night has: its digest tells that they are those of the night before."""
     runs.run(1).complete(a="1", b="2")
 
     def refuse(*_given):
-        raise AssertionError("it was packed, or written")
+        raise AssertionError("it was written")
 
-    monkeypatch.setattr(HeldList, "packed", refuse)
     monkeypatch.setattr(Ledger, "put_held", refuse)
     runs.run(2).complete(a="1", b="2")
-    with pytest.raises(AssertionError, match="packed"):
+    with pytest.raises(AssertionError, match="written"):
         runs.run(3).complete(a="1", c="2")
 
 

@@ -56,9 +56,11 @@ def ask(context: ExportContext, claims: Claims, earlier: SaveUndo) -> Claim:
     if not earlier.asked:
         _list_retired(context)
         context.record_rollback("claim", context.run)
-    claim = claims.take_up if earlier.claimed else claims.ask
-    found = claim(
-        _wanted(context), wait=float(context.options.claim_wait), waiting=context.telling()
+    found = claims.ask(
+        _wanted(context),
+        wait=float(context.options.claim_wait),
+        waiting=context.telling(),
+        claimed=earlier.claimed,
     )
     if not earlier.claimed:
         _check_retired(context)

@@ -103,13 +103,14 @@ def ask(context: UploadContext, earlier: RecordedTransfer, name: str) -> Claim:
     """
     _check_keys(context)
     claims = claims_of(context, name, asks=True)
-    claim = claims.take_up if earlier.claimed else claims.ask
     wait = float(context.options.claim_wait)
     manifest = context.use_manifest()
     wanted = WantedList(partial(manifest.wanted_lines, *CLAIMED))
     count, first, last = manifest.extent(*CLAIMED)
     extent = Extent(count=count, first=first, last=last)
-    found = claim(wanted, wait=wait, waiting=context.telling(), extent=extent)
+    found = claims.ask(
+        wanted, wait=wait, waiting=context.telling(), extent=extent, claimed=earlier.claimed
+    )
     if not earlier.claimed:
         context.record_rollback("claimed", name)
     return found

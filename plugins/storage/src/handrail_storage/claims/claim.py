@@ -232,13 +232,13 @@ class Claim:
             ClaimLostError: The claim is somebody else's.
             StorageError: The storage failed or refused.
         """
-        lines = HeldList.of(held)
+        digest, content = HeldList.of(held).packed()
         before = self._own.entry.state
-        others = self._held_by_others()
-        # Where no other list can be equal, it is read once.
-        now = lines.digest() if others else None
-        if now not in others:
-            now = self._put_held(lines)
+        now = digest if content else None
+        if now is not None and now not in self._held_by_others():
+            # First the state, so that an undo finds the list whenever this process is killed.
+            self._own.change(earlier=tuple(sorted((before.lists | {now}) - {before.held})))
+            self._own.ledger.put_held(now, content)
         earlier = tuple(sorted(before.lists - {now}))
         self._own.change(state=State.HOLDS, held=now, earlier=earlier, known=True)
         # From here on the list of what it holds tells its keys, which equal nights share. The end
@@ -253,17 +253,6 @@ class Claim:
         if listing is not None and (store.local or store.capabilities.replace_if):
             others = [each for each in listing.entries if each.state.run != self.run]
             drop_expired(store, self._own.ledger, others, self._own.clock.now())
-
-    def _put_held(self, lines: HeldList) -> str | None:
-        """Put a list that the run is about to hold; return its digest, or None if it is empty."""
-        digest, content = lines.packed()
-        if not content:
-            return None
-        # First the state, so that an undo finds the list whenever this process is killed.
-        before = self._own.entry.state
-        self._own.change(earlier=tuple(sorted((before.lists | {digest}) - {before.held})))
-        self._own.ledger.put_held(digest, content)
-        return digest
 
     def _held_by_others(self) -> set[str]:
         """Return the digests of lists that stay, as the runs that hold them share keys."""

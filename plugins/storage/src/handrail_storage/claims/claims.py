@@ -121,6 +121,7 @@ class Claims:
         wait: float = 0.0,
         waiting: Waiting | None = None,
         extent: Extent | None = None,
+        claimed: bool = False,
     ) -> Claim:
         """Claim keys; nothing at them may be looked at or changed before.
 
@@ -132,12 +133,16 @@ class Claims:
             wait: Seconds to wait for other runs that are in the way.
             waiting: Called before each pause.
             extent: That of the keys, if it is known without reading them.
+            claimed: Whether the run has had a claim, which it needs to be resumed.
 
         Raises:
             ClaimRefusedError: Another run is in the way; nothing is left of the claim.
             ClaimError: The run was being undone, or its keys have changed.
+            ClaimMissingError: The claim of a run that is resumed is gone.
             StorageError: The storage failed or refused.
         """
+        if claimed and self._ledger.entry(self._claimant.run) is None:
+            raise claim_missing(self.url)
         digest, content = WantedList.of(wanted).packed()
         keys = Keys(WantedList.unpacked(content), extent)
         grace = self._clock.asking
@@ -168,23 +173,6 @@ class Claims:
                     waiting(error, left)
             self._clock.pause(attempt, left)
             attempt += 1
-
-    def take_up(
-        self,
-        wanted: Mapping[str, str | None] | WantedList,
-        *,
-        wait: float = 0.0,
-        waiting: Waiting | None = None,
-        extent: Extent | None = None,
-    ) -> Claim:
-        """Take up the claim of a run that is resumed; see `ask`.
-
-        Raises:
-            ClaimMissingError: The claim is gone.
-        """
-        if self._ledger.entry(self._claimant.run) is None:
-            raise claim_missing(self.url)
-        return self.ask(wanted, wait=wait, waiting=waiting, extent=extent)
 
     def opened(self) -> Claim | None:
         """Return the claim of a run that holds already; None if there is none.
@@ -223,11 +211,10 @@ class Claims:
 
     # A rollback
 
-    def undo(self, *, wait: float | None = None, waiting: Waiting | None = None) -> Undoing | None:
-        """Begin to undo the run, once nobody is in the way.
+    def undo(self, *, waiting: Waiting | None = None) -> Undoing | None:
+        """Begin to undo the run, once nobody is in the way; it waits half a minute for that.
 
         Args:
-            wait: Seconds to wait for other runs that are in the way; half a minute unless given.
             waiting: Called before each pause.
 
         Returns:
@@ -251,7 +238,7 @@ class Claims:
         if entry.state.state is State.ASKING and not entry.state.wants_undo:
             self._withdraw(entry)  # Nothing was looked at or changed yet.
             return None
-        return self._begin(entry, wait, waiting, freed=False)
+        return self._begin(entry, waiting, freed=False)
 
     def free(self, *, waiting: Callable[[float], None], take_over: bool = False) -> Undoing | None:
         """Begin to undo the run from outside, without its journal, once its owner is dead.
@@ -284,7 +271,7 @@ class Claims:
         while (left := until - self._clock.now()) > 0:
             waiting(left)
             self._clock.sleep(min(left, 10.0))
-        return self._begin(entry, None, None, freed=True)
+        return self._begin(entry, None, freed=True)
 
     def preview(self, made: Made = None) -> Preview | None:
         """Look at what an undo would do now; nothing is changed.
@@ -346,9 +333,7 @@ class Claims:
             except EndedError:
                 continue
 
-    def _begin(
-        self, entry: Entry, wait: float | None, waiting: Waiting | None, *, freed: bool
-    ) -> Undoing:
+    def _begin(self, entry: Entry, waiting: Waiting | None, *, freed: bool) -> Undoing:
         keys = self._keys_of(entry.state)
         own = OwnClaim(self._ledger, entry, self._clock)
         if entry.state.state is State.UNDOING:
@@ -364,7 +349,7 @@ class Claims:
             own.change(state=State.UNDOING, wants_undo=False)
             return Undoing(self._store, own, keys, listing)
 
-        return self._patiently(begin, self._clock.undoing if wait is None else wait, waiting)
+        return self._patiently(begin, self._clock.undoing, waiting)
 
     def _keys_of(self, state: ClaimState) -> Keys:
         digest = state.held if state.known else state.wanted

@@ -63,7 +63,7 @@ class Holding:
         self._check(self._ledger.entry(self._run))
         if self._known is None:
             return False
-        new = map(self._ledger.entry, self._ledger.runs() - self._known - {self._run})
+        new = map(self._ledger.entry, self._ledger.runs().keys() - self._known - {self._run})
         states = [each.state for each in new if each is not None]
         try:
             return not any(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from handrail.frozen import frozen
+from handrail.frozen import from_json, frozen
 from handrail_storage.backend.contents import Content
 from handrail_storage.backend.disk import FOLDER
 from handrail_storage.backend.small import Small, SmallFiles
@@ -66,7 +66,6 @@ class Ledger:
     def __init__(self, files: SmallFiles, url: str, cache: Cache) -> None:
         self._files = files
         self._cache = cache
-        self._epoch: tuple[str, str] | None = None  # A version of that file, and what it names.
         self._known: dict[str, Entry] = {}  # By run; a listing need not read them again.
         self.url = url
 
@@ -82,22 +81,12 @@ class Ledger:
         if found is None:
             return None
         try:
-            epoch = str(json.loads(found.content)["epoch"])
-        except (ValueError, KeyError, TypeError):
+            epoch = from_json(dict[str, str], json.loads(found.content)).get("epoch", "")
+        except (ValueError, TypeError):
             epoch = ""
         if not re.fullmatch(EPOCH, epoch):
-            raise StorageError(
-                f"{FOLDER}/{_EPOCH} at {self.url} is damaged: it names no epoch", ways_out=(COPY,)
-            )
-        self._epoch = found.version, epoch
+            raise self._damaged(_EPOCH)
         return epoch
-
-    def _listed_epoch(self, versions: Mapping[str, str | None]) -> str | None:
-        if _EPOCH not in versions:
-            return None
-        if self._epoch is not None and self._epoch[0] == versions[_EPOCH]:
-            return self._epoch[1]
-        return self.epoch()
 
     def found_epoch(self) -> str:
         """Return the epoch, which is made if there is none.
@@ -169,14 +158,15 @@ class Ledger:
         self._files.remove_all([_state_of(run), _wanted_of(run)])
         self.remove_epoch_if_last()
 
-    def runs(self) -> set[str]:
-        """Return the ids of all runs with a claim, which are not read.
+    def runs(self) -> dict[str, str | None]:
+        """Return the ids of all runs with a claim, which are not read, with versions if known.
 
         Raises:
             StorageError: The storage failed or refused.
         """
-        names = (name for name, _ in self._files.names("claims/"))
-        return {found["run"] for name in names if (found := _STATE.fullmatch(name)) is not None}
+        names = self._files.names("claims/")
+        states = ((_STATE.fullmatch(name), version) for name, version in names)
+        return {found["run"]: version for found, version in states if found is not None}
 
     def listing(self, *, kept: bool = True, damaged: list[StorageError] | None = None) -> Listing:
         """Read all claims.
@@ -188,29 +178,23 @@ class Ledger:
         Raises:
             StorageError: The storage failed or refused, or a claim is damaged.
         """
-        names = list(self._files.names("claims/"))
-        runs = [
-            (found["run"], version)
-            for name, version in names
-            if (found := _STATE.fullmatch(name)) is not None
-        ]
+        runs = self.runs()
         known = {**self._cache.states(self.url), **self._known}
 
-        def read(named: tuple[str, str | None]) -> Entry | None:
-            run, version = named
+        def read(run: str) -> Entry | None:
             before = known.get(run)
-            if before is not None and before.version == version:
+            if before is not None and before.version == runs[run]:
                 return before
             return self._read(run, damaged)
 
         with ThreadPoolExecutor(min(AT_A_TIME, len(runs) or 1)) as pool:
             entries = [entry for entry in pool.map(read, runs) if entry is not None]
-        if all(version for _, version in runs):
+        if all(runs.values()):
             self._cache.keep_states(self.url, [each for each in entries if each.state.relies])
         return Listing(
             entries=sorted(entries, key=lambda each: (each.state.since, each.state.run)),
             kept=self.kept()[0] if kept else {},
-            epoch=self._listed_epoch(dict(names)),
+            epoch=self.epoch(),
         )
 
     def _read(self, run: str, damaged: list[StorageError] | None) -> Entry | None:
@@ -328,6 +312,9 @@ class Ledger:
             why = f"is damaged: {error}"
         raise StorageError(f"{self._full(name)} {why}", ways_out=(COPY,))
 
+    def _damaged(self, name: str) -> StorageError:
+        return StorageError(f"{self._full(name)} is damaged", ways_out=(COPY,))
+
     def _full(self, name: str) -> str:
         return f"{FOLDER}/{name} at {self.url}"
 
@@ -342,12 +329,9 @@ class Ledger:
         if found is None:
             return {}, None
         try:
-            given: Mapping[str, Sequence[object]] = json.loads(found.content)["lists"]
-            lists = {digest: [*map(str, groups)] for digest, groups in given.items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StorageError(
-                f"{FOLDER}/{_KEPT} at {self.url} is damaged", ways_out=(COPY,)
-            ) from error
+            lists = from_json(dict[str, list[str]], json.loads(found.content)["lists"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged(_KEPT) from error
         return lists, found.version
 
     def add_kept(self, digest: str, group: str) -> None:

@@ -152,15 +152,6 @@ class Lines:
             for key in keys:
                 below(key)
 
-    def digest(self) -> str | None:
-        """Return what identifies the list; None for an empty one."""
-        digest = hashlib.sha256()
-        lines = 0
-        for page in self.pages():
-            digest.update(_text(page))
-            lines += len(page)
-        return digest.hexdigest() if lines else None
-
     def packed(self) -> tuple[str, Content]:
         """Return what identifies the list, and the content of its file; empty for no lines."""
         digest, packer = hashlib.sha256(), zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)

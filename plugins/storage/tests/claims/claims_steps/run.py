@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from claims_steps.actor import Actor
@@ -95,7 +96,7 @@ class Run:
             return "completed"
         if self.later is not None:
             self.wants = dict.fromkeys(self.wants, self.later)
-        return self._begin(store, claims.take_up, "interrupted")
+        return self._begin(store, partial(claims.ask, claimed=True), "interrupted")
 
     def undo(self, store: Any) -> str:
         before = "completed" if self.held else "interrupted"

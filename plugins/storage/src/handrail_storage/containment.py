@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
 from handrail.frozen import frozen
-from handrail_storage.errors import ContainmentError
+from handrail_storage.errors import ContainmentError, first_of
 
 __all__ = [
     "PLAIN",
@@ -342,11 +342,7 @@ class Notes:
     @property
     def refused(self) -> ContainmentError | None:
         """The error for the rejected values; None if there are none."""
-        if self._count < 2:
-            return self._kept[0] if self._kept else None
-        first = self._kept[0]
-        text = f"{first.message}, and {self._count - 1:,} more"
-        return self._error(text, ways_out=first.ways_out)
+        return first_of(self._kept, self._count)
 
     @property
     def refusals(self) -> list[str]:
@@ -388,7 +384,7 @@ class Notes:
         """Record a rejected value under a name, with the reason."""
         self._count += 1
         if self._count <= _KEPT:
-            self._kept.append(self._error.about_note(name, value, why))
+            self._kept.append(self._error.about(f"note '{name}'", value, why))
 
 
 _DOTS = ("", ".", "..")

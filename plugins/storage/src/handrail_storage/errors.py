@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import copy
-from typing import Self
+from typing import Self, TypeVar
 
 from handrail.errors import HandrailError
 
 _WAY_OUT = "look at who has written this journal; what is left is yours to look at, and to remove"
 _SHOWN = 240  # Characters of a value.
+
+E = TypeVar("E", bound=HandrailError)
 
 
 class PassingError(HandrailError, RuntimeError):
@@ -75,17 +77,6 @@ class ContainmentError(HandrailError, RuntimeError):
         )
 
     @classmethod
-    def about_note(cls, note: str, value: object, why: str) -> Self:
-        """Return the error that says why a value in the rollback data is not followed.
-
-        Args:
-            note: The name under which it was recorded.
-            value: The value.
-            why: What is wrong with it, as a sentence without a full stop.
-        """
-        return cls.about(f"note '{note}'", value, why)
-
-    @classmethod
     def about_run(cls, name: object) -> Self:
         """Return an error for a text that cannot be the name of a run."""
         return cls(
@@ -97,13 +88,18 @@ class TakenError(Exception):
     """Something else is stored under the key, or has taken the place of what was to be replaced."""
 
 
-def first_of(errors: Sequence[HandrailError]) -> HandrailError | None:
-    """Return the first of several errors, with the number of the others in its message."""
-    if len(errors) < 2:
+def first_of(errors: Sequence[E], count: int | None = None) -> E | None:
+    """Return the first of several errors, with the number of the others in its message.
+
+    Args:
+        errors: The errors.
+        count: Their number, if only some of them were kept.
+    """
+    more = (count or len(errors)) - 1
+    if more < 1:
         return errors[0] if errors else None
     first = errors[0]
-    text = f"{first.message}, and {len(errors) - 1:,} more"
-    return type(first)(text, ways_out=first.ways_out)
+    return type(first)(f"{first.message}, and {more:,} more", ways_out=first.ways_out)
 
 
 def _shown(value: object) -> str:

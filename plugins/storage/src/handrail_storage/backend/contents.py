@@ -61,16 +61,6 @@ class Content:
 
         return memoryview(mmap.mmap(self._of, 0, access=mmap.ACCESS_READ))
 
-    def is_same(self, other: Content) -> bool:
-        """Return whether another content is equal, reading both a block at a time."""
-        mine, theirs = self.opened(), other.opened()
-        while True:
-            block = mine.read(_BLOCK)
-            if block != theirs.read(_BLOCK):
-                return False
-            if not block:
-                return True
-
     def write_to(self, file: IO[bytes]) -> None:
         """Write it into a file, a block at a time."""
         source = self.opened()

@@ -83,7 +83,7 @@ class SmallFiles(ABC):
         """
 
     @abstractmethod
-    def create(self, name: str, content: bytes | Content) -> bool:
+    def create(self, name: str, content: bytes) -> bool:
         """Create a file; return False if it exists, with other content.
 
         Raises:
@@ -176,14 +176,14 @@ class SmallLocalFiles(SmallFiles):
             self._write(path, content)
         return _version(content)
 
-    def create(self, name: str, content: bytes | Content) -> bool:
+    def create(self, name: str, content: bytes) -> bool:
         """Look, then write, in one turn."""
         path = self._path(name)
         with self._converting_errors(name), self._alone():
             found = self._content(path)
             if found is None:
                 self._write(path, content)
-        return found is None or found.is_same(content_of(content))
+        return found is None or found.read() == content
 
     def swap(self, name: str, content: bytes, version: str) -> str | None:
         """Look, then write, in one turn."""

@@ -36,22 +36,22 @@ class SmallObjects(SmallFiles):
 
     def get(self, name: str) -> Small | None:
         """Ask for the whole object."""
+        return self._requests.again(name, lambda: self._get(name))
 
-        def get() -> Small | None:
-            answer = self._requests.get(_key_of(name))
-            if answer is None:
-                return None
-            return Small(content=bytes(answer.bytes()), version=bare(answer.meta["e_tag"]) or "")
-
-        return self._requests.again(name, get)
+    def _get(self, name: str) -> Small | None:
+        answer = self._requests.get(_key_of(name))
+        if answer is None:
+            return None
+        return Small(content=bytes(answer.bytes()), version=bare(answer.meta["e_tag"]) or "")
 
     def content(self, name: str) -> Content | None:
         """Ask for the object, a block at a time."""
-        return self._requests.again(name, lambda: self._content(name))
 
-    def _content(self, name: str) -> Content | None:
-        answer = self._requests.get(_key_of(name))
-        return None if answer is None else collected(map(memoryview, answer.stream(_BLOCK)))
+        def get() -> Content | None:
+            answer = self._requests.get(_key_of(name))
+            return None if answer is None else collected(map(memoryview, answer.stream(_BLOCK)))
+
+        return self._requests.again(name, get)
 
     def put(self, name: str, content: bytes | Content, *, spare: bool = False) -> str:
         """Put it, whatever is there."""
@@ -60,17 +60,16 @@ class SmallObjects(SmallFiles):
             name, lambda: self._requests.put(key, whole, _ATTRIBUTES, "overwrite") or ""
         )
 
-    def create(self, name: str, content: bytes | Content) -> bool:
+    def create(self, name: str, content: bytes) -> bool:
         """Put it in one request if the storage refuses to replace; else look before."""
-        whole = content_of(content)
-        if self._put_unless_taken(name, whole, None) is not None:
+        if self._put_unless_taken(name, content, None) is not None:
             return True
-        found = self.content(name)
-        return found is not None and found.is_same(whole)
+        found = self.get(name)
+        return found is not None and found.content == content
 
     def swap(self, name: str, content: bytes, version: str) -> str | None:
         """Put it in one request if the storage takes the condition; else look before."""
-        return self._put_unless_taken(name, Content(content), version)
+        return self._put_unless_taken(name, content, version)
 
     def remove(self, name: str, version: str | None = None) -> bool:
         """Delete it in one request if the storage takes the condition; else look before."""
@@ -93,7 +92,7 @@ class SmallObjects(SmallFiles):
         for each in listed_below(self._requests, _key_of(prefix)):
             yield each.key.removeprefix(_key_of("")), each.etag
 
-    def _put_unless_taken(self, name: str, content: Content, version: str | None) -> str | None:
+    def _put_unless_taken(self, name: str, content: bytes, version: str | None) -> str | None:
         """Put an object over that of a version, or where there is none; return its version.
 
         None if there is another one.
@@ -107,15 +106,15 @@ class SmallObjects(SmallFiles):
             return version is None
 
         def is_ours(_there: Stored) -> bool:
-            found = self._content(name)
-            return found is not None and found.is_same(content)
+            found = self._get(name)
+            return found is not None and found.content == content
 
         try:
             etag = put_unless_taken(
                 self._requests,
                 self._capabilities(),
                 _key_of(name),
-                content.buffer(),
+                content,
                 _ATTRIBUTES,
                 replacing=version,
                 free=is_free,

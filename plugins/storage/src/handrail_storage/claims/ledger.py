@@ -259,8 +259,8 @@ class Ledger:
             raise EndedError
 
     def put_held(self, digest: str, content: Content) -> None:
-        """Write a list of held objects, unless it is there."""
-        self._files.create(_held_of(digest), content)
+        """Write a list of held objects."""
+        self._files.put(_held_of(digest), content)
         self._cache.keep(digest, content)
 
     def held(self, digest: str) -> HeldList:

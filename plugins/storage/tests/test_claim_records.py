@@ -274,16 +274,6 @@ def test_a_preview_uses_a_cache_and_does_not_touch_it(tmp_path):
     assert [path.name for path in folder.iterdir()] == [f"{digest}.gz"]
 
 
-def test_a_process_has_a_few_lists_at_hand():
-    """Each may be an open file, so there are no more of them for more runs."""
-    cache = Cache()
-    packed = [WantedList.of({f"k{number}": None}).packed() for number in range(10)]
-    for digest, content in packed:
-        cache.keep(digest, content)
-    known = [cache.read(digest) is not None for digest, _ in packed]
-    assert known == [False] * 6 + [True] * 4
-
-
 def test_a_cache_is_forgotten_with_what_a_kill_has_left(tmp_path):
     """Its folder goes too, unless somebody else has put something there."""
     folder = tmp_path / "claims"

@@ -156,8 +156,6 @@ def hold(context: UploadContext, claim: Claim) -> None:
     if manifest.count(UNCHANGED):
         others = claim.shared(HeldList(partial(manifest.held_lines, UNCHANGED)))
         context.relies_on({each.name for each in others})
-        if not others:
-            _warn_of_older(context, claim)
 
 
 def holding_of(context: UploadContext) -> Sequence[Holding]:
@@ -175,17 +173,3 @@ def holding_of(context: UploadContext) -> Sequence[Holding]:
         if name and name not in claims and name not in known:
             known[name] = claims_of(context, name, context.storage_of(recorded)).holding()
     return list(known.values())
-
-
-def _warn_of_older(context: UploadContext, claim: Claim) -> None:
-    """Say it once if what was found equal was uploaded before the target had its claims.
-
-    One object is looked at: those of one upload are all alike.
-    """
-    storage = context.use_storage()
-    for file in context.use_manifest().files(UNCHANGED):
-        found = storage.stat(file.key)
-        if found is not None and claim.is_older(found):
-            summary = "uploaded before this target had its claims, so no undo deletes it"
-            context.log("older", {"summary": summary}, file.key)
-        return

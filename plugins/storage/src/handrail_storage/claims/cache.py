@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,6 @@ from handrail_storage.claims.lists import digest_of
 from handrail_storage.claims.records import ClaimState, Entry
 
 _MOST = 100  # Lists that are kept, those that were used last.
-_AT_HAND = 4  # Lists that are kept for this process, each maybe an open file.
 
 
 class Cache:
@@ -26,43 +24,36 @@ class Cache:
     that cannot be written keeps nothing.
 
     Args:
-        folder: The folder; None to keep a few lists for this process only.
+        folder: The folder; None to keep nothing.
         writes: Whether anything may be written there; False for a preview.
     """
 
     def __init__(self, folder: Path | None = None, *, writes: bool = True) -> None:
         self._folder = folder
         self._writes = writes
-        self._at_hand: dict[str, Content] = {}
-        self._turn = threading.Lock()  # Many lists are read at a time.
 
     def read(self, digest: str) -> Content | None:
         """Return a list, or None."""
-        if digest in self._at_hand or self._folder is None:
-            return self._at_hand.get(digest)
+        if self._folder is None:
+            return None
         path = self._folder / f"{digest}.gz"
         with suppress(OSError, ValueError):
             content = Content.at(path)
             if digest_of(content) == digest:
                 if self._writes:
                     os.utime(path)
-                self._take(digest, content)
                 return content
         return None
 
-    def _take(self, digest: str, content: Content) -> None:
-        with self._turn:
-            self._at_hand[digest] = content
-            if len(self._at_hand) > _AT_HAND:
-                del self._at_hand[next(iter(self._at_hand))]
-
     def keep(self, digest: str, content: Content) -> None:
         """Keep a list."""
-        self._take(digest, content)
         if not self._writes or self._folder is None or (self._folder / f"{digest}.gz").exists():
             return
         self._write(f"{digest}.gz", content)
-        self._forget_the_oldest()
+        with suppress(OSError):
+            kept = sorted(self._folder.glob("*.gz"), key=lambda path: path.stat().st_mtime)
+            for path in kept[:-_MOST]:
+                path.unlink(missing_ok=True)
 
     def states(self, url: str) -> Mapping[str, Entry]:
         """Return the claims of a target that were kept, by run."""
@@ -89,13 +80,6 @@ class Cache:
             if path.read_bytes() == content:
                 return
         self._write(_name_of(url), Content(content))
-
-    def _forget_the_oldest(self) -> None:
-        assert self._folder is not None
-        with suppress(OSError):
-            found = sorted(self._folder.glob("*.gz"), key=lambda path: path.stat().st_mtime)
-            for path in found[:-_MOST]:
-                path.unlink(missing_ok=True)
 
     def _write(self, name: str, content: Content) -> None:
         assert self._folder is not None

@@ -147,13 +147,6 @@ class Claim:
         """Return the mark of the objects of a step."""
         return str(Mark(epoch=self.epoch, run=self.run, step=step))
 
-    def is_older(self, found: Stored) -> bool:
-        """Return whether a run has made an object before the claims of this target were begun.
-
-        Such an object counts as one of others.
-        """
-        return found.mark is not None and self._is_of_others(found)
-
     def aside(self, key: str) -> str:
         """Return the name under which the run keeps what it replaces under a key."""
         return f"{FOLDER}/aside/{self.epoch}/{self.run}/{key}"

@@ -244,12 +244,6 @@ class Survey:
     def _made_nothing(self) -> bool:
         return self._made.lines.is_empty
 
-    def is_older(self, verdict: Verdict) -> bool:
-        """Return whether something has a mark of ours, but not of this epoch."""
-        found = verdict.found
-        mark = found.mark if isinstance(found, Stored) else None
-        return mark is not None and self._asides.mark(mark) is None
-
     def _tops(self, key: str, verdict: Verdict | None) -> Iterator[Stored]:
         """Yield what is under a key, and what others have set aside that rely on something."""
         if verdict is not None and verdict.act == "restore":

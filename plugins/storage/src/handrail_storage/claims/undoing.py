@@ -38,8 +38,6 @@ class ClaimUndone:
         size: Their bytes.
         restored: Objects in whose place what was there before is again.
         foreign: Keys of the run under which there is something that none of our runs has made.
-        older: How many of those are of an earlier version of Handrail, or of other claims that
-            somebody has removed.
         stays: Objects that stay, by the run that relies on them.
     """
 
@@ -47,7 +45,6 @@ class ClaimUndone:
     size: int = 0
     restored: int = 0
     foreign: int = 0
-    older: int = 0
     stays: Counter[Claimant] = field(default_factory=Counter[Claimant])
 
     def summary(self, own: Claimant, noun: str = "object", size: str = "") -> Iterator[str]:
@@ -64,8 +61,7 @@ class ClaimUndone:
             yield f"{self.restored:,} put back"
         yield from self._staying(own)
         if self.foreign:
-            older = f", {self.older:,} of them of an earlier version" if self.older else ""
-            yield f"{self.foreign:,} of others left alone{older}"
+            yield f"{self.foreign:,} of others left alone"
 
     def _staying(self, own: Claimant) -> Iterator[str]:
         for claimant, count in self.stays.most_common():
@@ -91,7 +87,6 @@ class ClaimUndone:
                 self.restored += 1
             elif each.stays is None and survey.is_foreign(each):
                 self.foreign += 1
-                self.older += survey.is_older(each)
 
 
 class Undoing:
@@ -214,11 +209,11 @@ class Undoing:
             raise refused
         if absent:
             self._own.clock.sleep(self._store.lag)
-            foreign, older = done.foreign, done.older
+            foreign = done.foreign
             for number, page in enumerate(survey.goals()):
                 if number in absent:
                     self._undo([page[n] for n in absent[number]], survey, done)
-            done.foreign, done.older = foreign, older
+            done.foreign = foreign
         self._end()
         return done
 

@@ -76,9 +76,11 @@ def hide(database: Database) -> tuple[int, int]:
     Returns:
         The numbers of units and of files.
     """
+    # Where nothing is to be hidden, nothing is written: the disk may be full.
+    if not database.rows("SELECT 1 FROM handrail_data_file WHERE location = '' LIMIT 1"):
+        return 0, 0
     units, files = database.change(_HIDE_UNITS), database.change(_HIDE_FILES)
-    if files:
-        database.change("DELETE FROM handrail_data_file WHERE location = ''")
+    database.change("DELETE FROM handrail_data_file WHERE location = ''")
     if units:
         hidden = "SELECT id FROM handrail_removed_unit"
         database.change(f"DELETE FROM handrail_data_unit WHERE id IN ({hidden})")

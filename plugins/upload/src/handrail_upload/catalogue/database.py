@@ -161,8 +161,8 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def columns(self, table: str) -> tuple[str, ...]:
-        """Return the names of the columns of `table`; empty if the table does not exist."""
+    def columns(self, tables: Sequence[str]) -> list[tuple[str, str]]:
+        """Return each column of those of `tables` that exist, in order, after its table."""
 
     @abstractmethod
     def lock(self, kind: str, name: str = "") -> None:

@@ -180,13 +180,14 @@ class PostgresDatabase(Database):
         self.patiently(connect)
         return True
 
-    def columns(self, table: str) -> tuple[str, ...]:
+    def columns(self, tables: Sequence[str]) -> list[tuple[str, str]]:
         found = self.rows(
-            "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:table)"
-            " AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-            table=table,
+            "SELECT name, attname FROM unnest(string_to_array(:tables, ' ')) AS given (name)"
+            " JOIN pg_attribute ON attrelid = to_regclass(name)"
+            " WHERE attnum > 0 AND NOT attisdropped ORDER BY name, attnum",
+            tables=" ".join(tables),
         )
-        return tuple(name for (name,) in found)
+        return [(str(table), str(name)) for table, name in found]
 
     def lock(self, kind: str, name: str = "") -> None:
         self.rows(

@@ -108,9 +108,9 @@ class SqliteDatabase(Database):
             raise CatalogueError(f"{shown} cannot be opened: {error.strerror}") from error
         return False
 
-    def columns(self, table: str) -> tuple[str, ...]:
-        found = self.rows("SELECT name FROM pragma_table_info(:table) ORDER BY cid", table=table)
-        return tuple(name for (name,) in found)
+    def columns(self, tables: Sequence[str]) -> list[tuple[str, str]]:
+        of = "SELECT name FROM pragma_table_info(:table) ORDER BY cid"
+        return [(table, name) for table in tables for (name,) in self.rows(of, table=table)]
 
     def lock(self, kind: str, name: str = "") -> None:
         """Do nothing: the transaction has locked the file, and a lock ends with its process."""

@@ -50,8 +50,9 @@ def _version(database: Database) -> int:
 
 
 def _found(database: Database) -> tuple[list[str], tuple[str, ...]]:
-    there = [table for table in TABLES if database.columns(table)]
-    return there, database.columns(MARKER)
+    found = database.columns((*TABLES, MARKER))
+    marker = tuple(name for table, name in found if table == MARKER)
+    return sorted({table for table, _ in found} - {MARKER}, key=TABLES.index), marker
 
 
 def make_tables(database: Database, run: str) -> None:

@@ -68,6 +68,9 @@ class Verification:
                         yield Difference(key=file.key, where="target", what=what)
                 self.files += len(files)
                 self.size += sum(each.size for each in files)
+        for gone in pages(self.manifest.outcomes("deleted"), _PAGE):
+            for key in self.storage.look_up([each.key for each in gone]):
+                yield Difference(key=key, where="target", what="it was deleted, and is there again")
         yield from self._in_catalogue()
 
     def _at_target(self, file: SourceFile, found: Listed | None) -> str:

@@ -364,3 +364,15 @@ def test_a_file_in_whose_place_a_folder_is_is_missing(
     (ten / "3.txt").mkdir()
     assert upload(delete_missing=True)["deleted_files"] == 1
     assert "3.txt" not in stored()
+
+
+def test_verify_tells_what_is_there_again(
+    ten: Path, upload: Callable[..., Any], run: Callable[..., Any]
+) -> None:
+    (ten / "3.txt").unlink()
+    upload(delete_missing=True)
+    assert run("verify")[0] == 0
+    Path("out", "3.txt").write_text("again")
+    code, told, _ = run("verify")
+    assert code == 1
+    assert "  target     3.txt  it was deleted, and is there again" in told.splitlines()

@@ -45,12 +45,12 @@ def find_missing(context: UploadContext, *, touches: bool = True) -> Counter[Cla
     deletion = _deletion(context, touches=touches)
     if deletion is None:
         return staying
-    most = _note_held(context, deletion)
+    others = _note_held(context, deletion)
     for keys, found in deletion.stored(_keys(context)):
         staying.update(other for _, other in found if other is not None)
         manifest.note_missing([each for each, other in found if other is None], instead_of=keys)
     count = manifest.count_missing()
-    _check_number(context.options, count, max(most, count))
+    _check_number(context.options, count, others + count)
     return staying
 
 
@@ -92,16 +92,16 @@ def _keys(context: UploadContext) -> Keys:
 
 
 def _note_held(context: UploadContext, deletion: Deletion) -> int:
-    """Note what earlier runs hold and the source has no longer; return how much the most held."""
+    """Note what earlier runs hold and the source has no longer; return how much else one holds."""
     manifest = context.use_manifest()
     sources, most = _sources(context.options), 0
     for lines in deletion.lists():
         count = 0
         for rows in lines.rows():
-            held = {row[0]: row for row in rows if row[1] != NOTHING}
-            count += len(held)
-            gone = [key for key in manifest.lacking(list(held)) if _is_gone(key, sources)]
+            held = [row[0] for row in rows if row[1] != NOTHING]
+            gone = [key for key in manifest.lacking(held) if _is_gone(key, sources)]
             manifest.note_missing(Listed(key=key, size=0, etag=None) for key in gone)
+            count += len(held) - manifest.count_missing(held)
         most = max(most, count)
     for folder in sources.values():
         if not Path(folder).is_dir():  # Without it, everything would look as if it were gone.

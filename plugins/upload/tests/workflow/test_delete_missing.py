@@ -376,3 +376,18 @@ def test_verify_tells_what_is_there_again(
     code, told, _ = run("verify")
     assert code == 1
     assert "  target     3.txt  it was deleted, and is there again" in told.splitlines()
+
+
+def test_a_share_is_one_of_what_is_still_there(
+    write: Callable[..., Path], upload: Callable[..., Any], stored: Callable[..., Any]
+) -> None:
+    """However much earlier uploads had sent."""
+    source = write(" ".join(f"{n}" for n in range(40)))
+    upload()
+    for n in range(4, 40):
+        (source / f"{n}").unlink()
+    upload(**GONE)
+    (source / "0").unlink()
+    with pytest.raises(StepFailedError, match="1 file of 4"):
+        upload(delete_missing=True)
+    assert len(stored()) == 4

@@ -450,9 +450,12 @@ class Manifest(FilesCache):
         """Yield the keys and sizes of what is to be deleted, in pages."""
         return self._pages("SELECT key, size FROM missing WHERE key > ? ORDER BY key", "")
 
-    def count_missing(self) -> int:
-        """Return the number of objects that are to be deleted."""
-        return int(self._db.execute("SELECT count(*) FROM missing").fetchone()[0])
+    def count_missing(self, among: Sequence[str] | None = None) -> int:
+        """Return the number of objects that are to be deleted, or of those among some keys."""
+        which = "" if among is None else "WHERE key IN (SELECT value FROM json_each(?))"
+        given = () if among is None else (json.dumps(among),)
+        [[count]] = self._db.execute(f"SELECT count(*) FROM missing {which}", given)
+        return int(count)
 
     def count_deleted(self) -> int:
         """Return the number of those that the run has deleted."""

@@ -131,7 +131,10 @@ def _is_absent(path: bytes) -> bool:
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)  # A folder may have taken the place of a file.
     except (FileNotFoundError, NotADirectoryError):
-        return True
+        above = os.path.dirname(path)
+        while not os.path.lexists(above):
+            above = os.path.dirname(above)
+        return os.path.exists(above)  # A link to a disk that is not mounted leads nowhere.
     except (OSError, ValueError):
         return False  # Such as a folder that must not be entered.
 

@@ -391,3 +391,18 @@ def test_a_share_is_one_of_what_is_still_there(
     with pytest.raises(StepFailedError, match="1 file of 4"):
         upload(delete_missing=True)
     assert len(stored()) == 4
+
+
+def test_below_a_link_that_leads_nowhere_nothing_is_missing(
+    ten: Path, write: Callable[..., Path], upload: Callable[..., Any], stored: Callable[..., Any]
+) -> None:
+    """Its disk may not be mounted; where it leads somewhere, what is gone there is missing."""
+    disk = write("x sub/y", "disk")
+    (ten / "link").symlink_to(disk)
+    upload(follow_links=True)
+    (disk / "x").unlink()
+    disk.rename("elsewhere")
+    assert upload(follow_links=True, **GONE)["deleted_files"] == 0
+    Path("elsewhere").rename(disk)
+    assert upload(follow_links=True, **GONE)["deleted_files"] == 1
+    assert "link/sub/y" in stored()

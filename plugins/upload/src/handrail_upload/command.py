@@ -143,7 +143,7 @@ def verify(run: str | None, checksum: bool, folder: Path, as_json: bool) -> int:
     unfinished = "" if about.get("finished") else " · not finished"
     echo(f"{found.name}{unfinished}", head="upload     ")
     echo(about["target"], head="target     ")
-    echo(named or "none: --no-catalogue", head="catalogue  ")
+    echo(named or "none", head="catalogue  ")
     for each in differences[:_SHOWN]:
         echo(f"{each['key']}  {each['what']}", head=f"  {each['where']:9}  ")
     if len(differences) > _SHOWN:

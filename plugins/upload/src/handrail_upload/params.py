@@ -93,20 +93,20 @@ class UploadParams(BaseModel):
         description="Include only the first N data units, by the names of their files",
     )
     allow_empty: bool = Field(default=False, description="Whether an empty file is valid")
-    allow_nothing: bool = Field(default=False, description="Accept that there is no file to upload")
+    allow_nothing: bool = Field(default=False, description="Accept that there is no file to send")
     on_invalid: OnInvalid = Field(
         default="fail",
         description="For invalid files: stop, or skip them",
     )
     on_changed: OnChanged = Field(
         default="fail",
-        description="For files that change or vanish during the upload: stop, skip them, or take "
-        "them as they are then",
+        description="For files that change or vanish meanwhile: stop, skip them, or take them as "
+        "they are then",
     )
     max_failed_files: int | str = Field(
         default=0,
         description="Leave out up to so many files, such as 5 or 1%, that cannot be read, or that "
-        "the storage refuses; by default, the first one stops the upload",
+        "the storage refuses; by default, the first one stops the run",
     )
     if_exists: IfExists = Field(
         default="same",

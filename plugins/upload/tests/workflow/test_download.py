@@ -243,7 +243,8 @@ def test_an_object_and_a_folder_of_one_name_are_told_before_anything_is_fetched(
     with pytest.raises(StepFailedError) as failed:
         download(bucket[0])
     assert isinstance(failed.value.__cause__, InvalidFilesError)
-    assert "a: a folder has to have this name, that of a/b" in str(failed.value)
+    told = "1 file cannot be downloaded: a: a folder has to have this name, that of a/b"
+    assert told in str(failed.value)
     assert not (here / "back").exists()
     assert download(bucket[0], on_invalid="skip")["uploaded_files"] == 4
     assert sorted(contents(here / "back")) == [b"a!", b"a/b", b"a/c", b"ab/d"]
@@ -395,6 +396,11 @@ def test_a_download_has_no_options_that_only_an_upload_needs():
     }
     both = set(UploadParams.model_fields) - of_uploads
     assert set(DownloadParams.model_fields) == both
+
+
+def test_its_help_is_about_downloads():
+    told = {name: field.description for name, field in DownloadParams.model_fields.items()}
+    assert [name for name, text in told.items() if "upload" in text] == ["source"]
 
 
 # Bad input

@@ -64,8 +64,9 @@ class ValidateFilesStep(BaseStep[UploadContext]):
             where = "" if stop else f"; {manifest.path} has them all"
             context.log("invalid_file", {"summary": f"and {problems - _SHOWN:,} more{where}"})
         if stop:
+            how = "uploaded" if context.use_source() is None else "downloaded"
             raise InvalidFilesError(
-                f"{count_text(problems, 'file')} cannot be uploaded: {first[0]}"
+                f"{count_text(problems, 'file')} cannot be {how}: {first[0]}"
                 + (f", and {problems - 1:,} more" if problems > 1 else ""),
                 problems=first,
                 ways_out=(

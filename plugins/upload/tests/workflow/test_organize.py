@@ -243,6 +243,7 @@ def test_limit_of_many(
     [
         (".a", {}, "the source has no files (0 files in 0 units, 1 hidden file ignored)"),
         ("a", {"include": ["*.jpg"]}, "no file fits --include (0 files in 0 units)"),
+        ("a .b", {"include": ["*.jpg"]}, "no file fits --include (0 files in 0 units, 1 hidden"),
         ("a", {"max_size": "0B"}, "no file fits --max-size"),
         ("a", {"min_size": 2, "max_age": "1d"}, "no file fits --min-size, --max-age"),
     ],
@@ -262,6 +263,7 @@ def test_no_files(
     error = caught.value.__cause__
     assert isinstance(error, SourceError)
     assert error.ways_out[-1].endswith("--allow-nothing")
+    assert ("--hidden" in error.ways_out[0]) == (files == ".a")
     assert [each.name for each in here.iterdir()] == ["src"]
     assert upload(**options, allow_nothing=True)["success"]
 

@@ -212,7 +212,7 @@ def _nothing(options: UploadParams, found: Mapping[str, Any]) -> SourceError:
     ]
     why = f"no file fits {', '.join(given)}" if given else "the source has no files"
     way = "check them" if given else "check that its disk is mounted"
-    if "hidden" in found["left"]:
+    if "hidden" in found["left"] and not given:
         way = "include hidden files: --hidden"
     return SourceError(
         f"there is nothing to upload: {why} ({found['summary']})",

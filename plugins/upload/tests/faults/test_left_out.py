@@ -321,6 +321,8 @@ def test_a_name_that_is_too_long_for_the_target(scene):
     assert scene.world() == before
     done = scene.upload(max_failed_files=1)
     assert (done.code, done.result["left_out_files"]) == (0, 1)
+    [published] = scene.catalogue.rows()["handrail_published"]
+    assert published[-1] == 1
     assert stored(scene) == {"a.txt"}
 
 

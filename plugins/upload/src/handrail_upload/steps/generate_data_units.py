@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handrail import BaseStep, SourceChangedError, StepResult
+from handrail.frozen import replace
 from handrail_storage import count_text
 from handrail_upload.context import UploadContext, collection_of
 from handrail_upload.errors import CatalogueError
@@ -73,7 +74,10 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
     def _publish_settled(self, context: UploadContext) -> Published:
         collection = context.collection = context.collection or collection_of(context.options)
         listing = context.use_manifest().listing(readable(context.use_storage().address))
-        setup = context.results.get("initialize")
+        checked, setup = map(context.results.get, ("validate_files", "initialize"))
+        if checked is not None:  # Files that could not be read have no state in the list.
+            failed = checked.data.get("failed", 0)
+            listing = replace(listing, left_out=listing.left_out + failed)
         new = setup is not None and setup.data.get("empty_catalogue")
         for left in reversed(range(_ATTEMPTS)):
             try:

@@ -100,6 +100,7 @@ class DownloadAction(DefaultUploadAction):
     def check_inputs(self) -> Iterable[tuple[str, str]]:
         from handrail_storage.inputs import missing
         from handrail_upload.storage import parse_target
+        from handrail_upload.storage.target import real_place
 
         try:
             address, upload = cast("DownloadParams", self.params).whereabouts()
@@ -107,7 +108,7 @@ class DownloadAction(DefaultUploadAction):
             yield "source", error.message
             return
         place = parse_target(address)
-        if place.is_same(parse_target(self.params.target)):
+        if real_place(place).is_same(real_place(parse_target(self.params.target))):
             yield "target", f"source and target are the same: {place.shown}"
         elif place.local and upload is None:
             yield from missing("folder", "source", place.path)

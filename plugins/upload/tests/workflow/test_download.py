@@ -211,17 +211,21 @@ def test_sizes_and_ages_choose_what_is_fetched(write, download, stored, request,
     assert ("small" in stored("back")) is (at == "folder")
 
 
-@pytest.mark.parametrize("at", ["folder", "bucket"])
+@pytest.mark.parametrize("at", ["folder", "link", "bucket"])
 def test_a_target_in_the_source_is_no_part_of_it(write, download, here, request, at):
-    if at == "folder":
+    if at != "bucket":
         source = str(write("a", "out"))
     else:
         place = request.getfixturevalue("bucket")
         put(place, "a", b"a")
         source = place[0]
+    target = f"{source}/copy"
+    if at == "link":
+        (here / "link").symlink_to("out")
+        target = "link/copy"
     for _ in range(2):
-        download(source, target=f"{source}/copy")
-    found = contents(here / "out") if at == "folder" else in_bucket(place)
+        download(source, target=target)
+    found = in_bucket(place) if at == "bucket" else contents(here / "out")
     assert len(found) == 2
 
 
@@ -418,6 +422,7 @@ def test_its_help_is_about_downloads():
         ("s3://u:secret@bucket/x", "back", "a secret"),
         ("out", "out", "the same"),
         ("out", "./out/", "the same"),
+        ("out", "link", "the same"),
     ],
 )
 def test_a_source_that_cannot_be_fetched_is_told_before_anything_is_done(
@@ -425,6 +430,7 @@ def test_a_source_that_cannot_be_fetched_is_told_before_anything_is_done(
 ):
     write("a")
     upload()
+    (here / "link").symlink_to("out")
     before = set(here.glob("*"))
     with pytest.raises(ParamsError, match=re.escape(why)) as failed:
         download(source, target=target)

@@ -103,12 +103,12 @@ def _at_target(
 ) -> Iterator[SourceFile]:
     """Yield the objects at a target but for Handrail's own, with the version of each."""
     from handrail_upload.manifest import SourceFile
-    from handrail_upload.storage.target import is_kept
+    from handrail_upload.storage.target import is_kept, real_place
 
     source = context.use_source()
     assert source is not None
-    target = context.use_storage().place
-    below = target.address.removeprefix(source.path_of(""))
+    whole, target = map(real_place, (source.store.place, context.use_storage().place))
+    below = target.address.removeprefix(f"{whole.address}/")
     own = "" if below == target.address else f"{below}/"
     left = False
     for found in source.store.listing():

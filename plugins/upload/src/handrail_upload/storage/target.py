@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 
+from handrail.frozen import replace
 from handrail_storage import Caller, Place, parse_place, relative_path
 from handrail_storage.backend import FOLDER
 from handrail_storage.manifests import RUN
@@ -30,6 +31,11 @@ def parse_target(target: str) -> Place:
         StorageError: The target is malformed.
     """
     return parse_place(target, CALLER)
+
+
+def real_place(place: Place) -> Place:
+    """Return a place without the links in the path of a folder."""
+    return replace(place, path=os.path.realpath(place.path)) if place.local else place
 
 
 def target_name(target: str) -> str:

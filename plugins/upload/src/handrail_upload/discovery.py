@@ -159,8 +159,8 @@ class _Walk:
                     if told is None:
                         folders.append((inner, f"{name}/", through))
                     yield from told or ()
-                elif bare[0] == "." and not self._is_wanted_with_dot(bare):
-                    yield from self._hidden(name)
+                elif bare[0] == "." and (left := self._left_for_dot(bare, name)):
+                    yield left
                 elif entry.path not in avoid and (takes_all or self._matches(name)):
                     yield self._file(role, entry, entry.path, name, entry.is_symlink())
             waiting.extend(reversed(folders))
@@ -196,10 +196,9 @@ class _Walk:
         self, path: str, name: str, bare: str, links: tuple[str, ...]
     ) -> list[LeftAlone] | None:
         """Return None for a folder to walk, otherwise the entries for ignoring it."""
-        if bare == FOLDER:  # The source, or a folder in it, was a target itself.
-            return [LeftAlone(kind="own", name=f"{name}/", why=_OWN)]
-        if bare.startswith(".") and not self.search.hidden:
-            return self._hidden(f"{name}/")
+        left = self._left_for_dot(bare, f"{name}/")
+        if left is not None:
+            return [left]
         if self.exclude is not None and self.exclude.fit(name, is_folder=True):
             return []
         if path in self.search.avoid:
@@ -208,13 +207,12 @@ class _Walk:
             return [LeftAlone(kind="link", name=name, why="it leads to a folder that it is in")]
         return None
 
-    def _hidden(self, name: str) -> list[LeftAlone]:
-        if self.search.hidden:  # A file with the name of the folder of a target.
-            return [LeftAlone(kind="own", name=name, why=_OWN)]
-        return [LeftAlone(kind="hidden", name=name, why="its name begins with a dot")]
-
-    def _is_wanted_with_dot(self, bare: str) -> bool:
-        return self.search.hidden and bare != FOLDER
+    def _left_for_dot(self, bare: str, name: str) -> LeftAlone | None:
+        if bare == FOLDER:  # The source, or a folder in it, was a target itself.
+            return LeftAlone(kind="own", name=name, why=_OWN)
+        if bare[0] == "." and not self.search.hidden:
+            return LeftAlone(kind="hidden", name=name, why="its name begins with a dot")
+        return None
 
     def _matches(self, name: str) -> bool:
         if self.exclude is not None and self.exclude.fit(name):

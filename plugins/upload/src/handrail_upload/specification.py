@@ -27,7 +27,6 @@ from handrail_storage import Size, size_text
 from handrail_upload.errors import SpecificationError
 from handrail_upload.metadata.formats import unique
 
-_MOST_BYTES = 1024 * 1024
 _EXTENSION = re.compile(r"(\.[^\s./\\*?]+)+")
 _EXAMPLE = '[files.image] with extensions = [".jpg"]'
 # What pydantic says in words of Python, by the type of the error.
@@ -81,13 +80,6 @@ class FileRole(BaseModel):
     max_size: Size | None = None
     folder: Annotated[str, AfterValidator(_folder)] | None = None
     suffix: str = Field(default="", pattern="^[^/]*$")
-
-    @field_validator("extensions", mode="before")
-    @classmethod
-    def _some_named(cls, extensions: Any) -> Any:
-        if extensions == []:  # In a file; code may give an empty set.
-            raise ValueError("is empty; leave it out to allow any")
-        return extensions
 
     @field_validator("extensions")
     @classmethod
@@ -309,14 +301,7 @@ def read_specification(path: Path) -> Specification:
             ways_out=("name it after its format, such as collection.toml",),
         )
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise SpecificationError(
-                f"{path}: has more than 1 MiB",
-                ways_out=("is this the specification, or a file of the collection?",),
-            )
-        table = parse(content.decode("utf-8-sig"))
+        table = parse(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise SpecificationError(f"{path}: cannot be read: {error.strerror or error}") from error
     except RecursionError as error:

@@ -172,12 +172,10 @@ def test_missing_header(write: Write, read: Read, refused: Refused) -> None:
     assert len(read(write("b.csv", "v1.0,label\nb.jpg,dog\n"))) == 1
 
 
-def test_missing_file(tmp_path: Path, write: Write, refused: Refused) -> None:
-    """A path that leads nowhere is refused at once, with near names."""
-    write("metadata.csv", "file\n")
+def test_missing_file(tmp_path: Path, refused: Refused) -> None:
+    """A path that leads nowhere is refused at once."""
     found = refused(tmp_path / "metadata.cvs")
-    assert found == "metadata.cvs: there is no such file\ndid you mean metadata.csv?"
-    assert "there is no folder" in refused(tmp_path / "no" / "metadata.csv")
+    assert found == "metadata.cvs: cannot be read: No such file or directory"
     with pytest.raises(MetadataError):
         SheetMetadata().rows(tmp_path / "metadata.cvs")
 
@@ -185,7 +183,7 @@ def test_missing_file(tmp_path: Path, write: Write, refused: Refused) -> None:
 def test_no_regular_file(tmp_path: Path, refused: Refused) -> None:
     """A folder is refused, and a pipe without waiting for somebody to write into it."""
     (tmp_path / "a.csv").mkdir()
-    assert "a.csv: is a folder, not a file" in refused(tmp_path / "a.csv")
+    assert "a.csv: is not a regular file" in refused(tmp_path / "a.csv")
     os.mkfifo(tmp_path / "b.csv")
     assert "b.csv: is not a regular file" in refused(tmp_path / "b.csv")
     assert "cannot be read: " in refused(tmp_path / "a\0.csv")
@@ -199,16 +197,6 @@ def test_forbidden_file(write: Write, refused: Refused) -> None:
     path = write("a.csv", "file\na\n")
     path.chmod(0)
     assert "a.csv: cannot be read: Permission denied" in refused(path)
-
-
-def test_a_missing_file_in_a_folder_that_may_not_be_listed(
-    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_folder: Path) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(Path, "iterdir", fail)
-    assert "a.csv: there is no such file" in refused(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize("ext", ["csv", "tsv", "jsonl", "xlsx"])

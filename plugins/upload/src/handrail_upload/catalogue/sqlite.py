@@ -30,7 +30,6 @@ _OTHERS = (
     "SELECT 1 FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     f" AND NOT (type IN ('table', 'index') AND tbl_name IN ({_OURS}))"
 )
-_OLDEST = (3, 33, 0)  # UPDATE ... FROM
 
 _UNIT = "(name, metadata)"
 _FILE = "(unit, role, name, location, key, size, sha256, etag)"
@@ -96,11 +95,9 @@ class SqliteDatabase(Database):
                 mode = path.stat().st_mode
             if stat.S_ISREG(mode):
                 return True
-            if stat.S_ISDIR(mode):
-                inside = f"name a file in it, such as {shown.rstrip('/')}/uploads.db"
-                raise NotACatalogueError(f"{shown} is a folder", ways_out=(inside,))
             if mode:
-                raise NotACatalogueError(f"{shown} is not a file")
+                way_out = f"name a file, such as {shown.rstrip('/')}/uploads.db in a folder"
+                raise NotACatalogueError(f"{shown} is not a file", ways_out=(way_out,))
             if not path.parent.is_dir():
                 message = f"the folder of {shown} does not exist"
                 raise NotACatalogueError(message, ways_out=(f"mkdir -p {path.parent}",))
@@ -128,10 +125,6 @@ class SqliteDatabase(Database):
         return bool(self.rows(_OTHERS))
 
     def _connect(self) -> sqlite3.Connection:
-        if sqlite3.sqlite_version_info < _OLDEST:
-            raise CatalogueError(
-                f"this Python has SQLite {sqlite3.sqlite_version}; a catalogue needs 3.33 or later"
-            )
         if self._mode == "rw" and not self.exists():
             raise CatalogueError(f"{self.shown} does not exist")
         connection = sqlite3.connect(

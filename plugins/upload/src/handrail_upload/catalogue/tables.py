@@ -30,7 +30,14 @@ def _version(database: Database) -> int:
     if not marker and not there:
         return 0
     if not there or marker != MARKER_COLUMNS:
-        raise _somebody_elses(database, there[0] if there else MARKER)
+        table = there[0] if there else MARKER
+        raise NotACatalogueError(
+            f"{database.shown} has a table {table} that is not of a catalogue of handrail-upload",
+            ways_out=(
+                "name another database; nothing in this one was touched",
+                "in PostgreSQL, another schema will do: ?options=-csearch_path%3DNAME",
+            ),
+        )
     missing = [table for table in TABLES if table not in there]
     found = database.rows(f"SELECT version FROM {MARKER}")
     if missing or len(found) != 1:
@@ -96,13 +103,3 @@ def identity_of(database: Database) -> str:
     """Return a text that no other catalogue has: who has made its tables, and when."""
     ((created,),) = database.rows(f"SELECT created FROM {MARKER}")
     return f"{maker_of(database)[0]} {created}"
-
-
-def _somebody_elses(database: Database, table: str) -> NotACatalogueError:
-    return NotACatalogueError(
-        f"{database.shown} has a table {table} that is not of a catalogue of handrail-upload",
-        ways_out=(
-            "name another database; nothing in this one was touched",
-            "in PostgreSQL, another schema will do: ?options=-csearch_path%3DNAME",
-        ),
-    )

@@ -91,7 +91,7 @@ class SourceFile:
         """Return it in a state in which it is at the target, with what is known of the object."""
         # By place: by `replace`, it takes three times as long.
         known = (state, self.problem, sha256, etag, version, self.id)
-        values = (*_NAMED(self), size, *_DATED(self), *known)
+        values: tuple[Any, ...] = (*_NAMED(self), size, *_DATED(self), *known)
         return SourceFile(*values)
 
     def to_dict(self) -> dict[str, Any]:

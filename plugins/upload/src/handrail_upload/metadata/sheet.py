@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 
 from handrail.frozen import frozen
-from handrail.suggest import did_you_mean
 from handrail_upload.errors import MetadataError
 
 _SAVE = "save it as .xlsx or .csv in a spreadsheet"
@@ -65,14 +63,11 @@ class Sheet:
         known = f"known formats: {', '.join(extensions)}"
         try:
             found = self.path.stat()
-        except FileNotFoundError as error:
-            raise self.error("there is no such file", self._near()) from error
         except (OSError, ValueError) as error:  # The latter for a NUL in the path.
             said = getattr(error, "strerror", None) or error
             raise self.error(f"cannot be read: {said}") from error
         if not stat.S_ISREG(found.st_mode):
-            what = "a folder, not a file" if stat.S_ISDIR(found.st_mode) else "not a regular file"
-            raise self.error(f"is {what}", known)
+            raise self.error("is not a regular file", known)
         if not found.st_size:
             raise self.error("is empty", "a sheet begins with the names of its columns")
         if found.st_size > self.max_bytes:
@@ -80,11 +75,3 @@ class Sheet:
         if (its := self.extension) not in extensions:
             what = f"{its} is no format" if its else "has no extension, so no format"
             raise self.error(f"{what} that can be read", _INSTEAD.get(its, ""), known)
-
-    def _near(self) -> str:
-        folder = self.path.parent
-        if not folder.is_dir():
-            return f"there is no folder {folder} either"
-        with suppress(OSError):  # It may not be listed.
-            return did_you_mean(self.path.name, [each.name for each in folder.iterdir()])
-        return ""

@@ -144,15 +144,7 @@ def read_rows(
 
 def _whereabouts(notes: Notes, site: Site) -> tuple[str, str]:
     """Return the target and the mark; both are empty if one was rejected."""
-    targets = notes.all("target", site.address)
-    marks: list[str] = []
-
-    def one_mark(noted: object) -> None:
-        marks.append(site.mark(noted))
-        if marks[-1] != marks[0]:
-            raise ValueError("there is another mark")
-
-    notes.all("mark", one_mark)
+    targets, marks = notes.all("target", site.address), notes.all("mark", site.mark)
     # Without a mark, no object there can be recognized as the run's.
     if notes.refused is not None or not targets or not marks:
         return "", ""

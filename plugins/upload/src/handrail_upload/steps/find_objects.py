@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, cast
 from handrail import StepResult
 from handrail_storage import pages
 from handrail_upload.context import UploadContext
-from handrail_upload.errors import SourceError
 from handrail_upload.names import readable
-from handrail_upload.steps.organize_files import OrganizeFilesStep, result_of, search_of
+from handrail_upload.steps.organize_files import (
+    OrganizeFilesStep,
+    no_files,
+    result_of,
+    search_of,
+)
 
 if TYPE_CHECKING:
     from handrail_upload.discovery import Search
@@ -52,11 +56,7 @@ class FindObjectsStep(OrganizeFilesStep):
         context.organized_files = files_in(manifest)
         result = result_of(manifest)
         if not (result.data["files"] or options.allow_nothing):
-            raise SourceError(
-                f"there is nothing to download: {address} has no files to fetch"
-                f" ({result.data['summary']})",
-                ways_out=("check it, and what was chosen", "if that is right: --allow-nothing"),
-            )
+            raise no_files("download", options, result.data)
         return result
 
 

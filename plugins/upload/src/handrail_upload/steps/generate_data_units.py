@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from handrail_upload.catalogue import Published
 
 _UNREGISTERED = "--no-catalogue: nothing is registered"
-_ATTEMPTS = 5  # To register in a catalogue that other runs make and take back.
 
 
 class GenerateDataUnitsStep(BaseStep[UploadContext]):
@@ -79,7 +78,7 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
             failed = checked.data.get("failed", 0)
             listing = replace(listing, left_out=listing.left_out + failed)
         new = setup is not None and setup.data.get("empty_catalogue")
-        for left in reversed(range(_ATTEMPTS)):
+        while True:
             try:
                 return context.use_catalogue().publish(
                     context.run, collection, listing, confirm=partial(_confirm, context)
@@ -87,10 +86,9 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
             except CatalogueError:
                 # Where it was new, the run that had made it may have been refused, and have taken
                 # it back meanwhile.
-                if not (new and left and context.use_catalogue().missing()):
+                if not (new and context.use_catalogue().missing()):
                     raise
                 context.prepare_catalogue()
-        raise AssertionError("the last attempt returns or raises")
 
     def _register(self, context: UploadContext, published: Published) -> StepResult:
         from handrail_upload.manifest import INCOMPLETE, STORED

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 _PAGE = 1000  # Files that are added at a time.
 _SHOWN = 20  # Rows without a file that are listed one by one.
 _WORDS = {
-    "hidden": "hidden file",
-    "link": "link",
-    "special": "special file",
-    "vanished": "vanished file",
-    "own": "Handrail folder",
-    "outside": "outside of size or age",
+    "hidden": ("hidden file",),
+    "link": ("link",),
+    "special": ("special file",),
+    "vanished": ("vanished file",),
+    "own": ("Handrail folder",),
+    "outside": ("outside of size or age", "outside of size or age"),
 }
 _FILTERS = ("include", "exclude", "files_from", "min_size", "max_size", "min_age", "max_age")
 
@@ -101,7 +101,7 @@ class OrganizeFilesStep(BaseStep[UploadContext]):
         result = result_of(manifest)
         told_later = result.data["left"].keys() - _WORDS.keys()  # By validate_files.
         if not (result.data["files"] or options.allow_nothing or told_later):
-            raise _nothing(options, result.data)
+            raise no_files("upload", options, result.data)
         if options.metadata_file is not None:
             result.data.update(_tell_unmatched(context, manifest))
         return result
@@ -191,7 +191,7 @@ def result_of(manifest: Manifest) -> StepResult:
     files, size = manifest.totals()
     units = manifest.count_units()
     counts = manifest.oddity_counts()
-    left = [_counted(counts[kind], kind) for kind in _WORDS if kind in counts]
+    left = [count_text(counts[kind], *words) for kind, words in _WORDS.items() if kind in counts]
     ignored = f", {', '.join(left)} ignored" if left else ""
     summary = f"{count_text(files, 'file')} in {count_text(units, 'unit')}{ignored}"
     return StepResult(
@@ -199,12 +199,8 @@ def result_of(manifest: Manifest) -> StepResult:
     )
 
 
-def _counted(number: int, kind: str) -> str:
-    return f"{number:,} {_WORDS[kind]}" if kind == "outside" else count_text(number, _WORDS[kind])
-
-
-def _nothing(options: UploadParams, found: Mapping[str, Any]) -> SourceError:
-    """Return the refusal of an upload of nothing, such as that of a disk that is not mounted."""
+def no_files(verb: str, options: UploadParams, found: Mapping[str, Any]) -> SourceError:
+    """Return the refusal of a source without files, such as that of a disk that is not mounted."""
     given = [
         f"--{each.replace('_', '-')}"
         for each in _FILTERS
@@ -215,7 +211,7 @@ def _nothing(options: UploadParams, found: Mapping[str, Any]) -> SourceError:
     if "hidden" in found["left"] and not given:
         way = "include hidden files: --hidden"
     return SourceError(
-        f"there is nothing to upload: {why} ({found['summary']})",
+        f"there is nothing to {verb}: {why} ({found['summary']})",
         ways_out=(way, "if that is right: --allow-nothing"),
     )
 

@@ -119,14 +119,10 @@ def deletes_only(requests: Requests, found: Stored, another: str) -> bool:
     wrong = Listed(key=found.key, size=found.size, etag=another)
     with suppress(StorageError):
         refused = _delete_each(requests, [wrong], _untold, retries=0) == {found.key}
-        if refused and _ask(requests, found.key) is not None:
+        if refused and requests.stat(found.key) is not None:
             obeyed = _delete_each(requests, [found], _untold, retries=0) == set()
-            return obeyed and _ask(requests, found.key) is None
+            return obeyed and requests.stat(found.key) is None
     return False
-
-
-def _ask(requests: Requests, key: str) -> Stored | None:
-    return requests.again(key, lambda: requests.ask(key))
 
 
 def _untold(_count: int) -> None:
@@ -136,7 +132,7 @@ def _untold(_count: int) -> None:
 def _look_and_delete(requests: Requests, page: Sequence[Listed], progress: Report) -> set[str]:
     there, rest = from_listing(requests, [each.key for each in page])
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        asked = pool.map(partial(_ask, requests), rest)
+        asked = pool.map(requests.stat, rest)
         there.update((each.key, each) for each in asked if each is not None)
     same = [each.key for each in page if each.key in there and each.is_same(there[each.key])]
     progress(len(page) - len(same))

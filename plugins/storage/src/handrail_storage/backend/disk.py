@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from handrail_storage.backend.contents import Content
+from handrail_storage.backend.contents import Content, content_of
 from handrail_storage.caller import ANYBODY, Caller
 from handrail_storage.errors import StorageError
 from handrail_storage.stored import Identity
@@ -28,10 +28,7 @@ def write_lasting(path: Path, content: bytes | Content) -> None:
     """
     path.unlink(missing_ok=True)  # Otherwise the target of a link would be written.
     with path.open("xb") as file:
-        if isinstance(content, Content):
-            content.write_to(file)
-        else:
-            file.write(content)
+        content_of(content).write_to(file)
         file.flush()
         os.fsync(file.fileno())
 

@@ -71,8 +71,6 @@ class LocalFolders(Store):
         for key in keys:
             above: list[str] = []
             folder = key.rpartition("/")[0]
-            if folder in seen:
-                continue
             while folder and folder not in seen:
                 seen.add(folder)
                 path = self._path(folder)

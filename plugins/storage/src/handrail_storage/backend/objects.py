@@ -110,7 +110,7 @@ class ObjectStore(Store):
 
     def stat(self, key: str) -> Stored | None:
         """Ask for the metadata of one object."""
-        return self.requests.again(key, lambda: self.requests.ask(key))
+        return self.requests.stat(key)
 
     def listing(self, prefix: str = "") -> Iterator[Listed]:
         """List the objects, a thousand in each request."""

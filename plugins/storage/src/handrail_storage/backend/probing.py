@@ -12,7 +12,7 @@ from handrail_storage.backend.deleting import delete_all, deletes_only
 from handrail_storage.backend.requests import MARK, Requests, quoted
 from handrail_storage.caller import Caller
 from handrail_storage.errors import StorageError
-from handrail_storage.stored import Capabilities, Stored
+from handrail_storage.stored import Capabilities
 
 if TYPE_CHECKING:
     from obstore import Attributes
@@ -39,12 +39,12 @@ def probed(requests: Requests, key: str, mark: str, caller: Caller) -> Capabilit
     probe = _Probe(requests, key, mark)
     etag = probe.put("overwrite")
     create_only = probe.refuses("create")
-    found = probe.look()
+    found = requests.stat(key)
     if found is None:
         raise caller.error(f"{key}: what was just written is not there (at {requests.url})")
     another = None if found.etag is None else _another(found.etag)
     replace_if = probe.replaces_if(found.etag, another)
-    found = probe.look() or found
+    found = requests.stat(key) or found
     delete_if = another is not None and deletes_only(requests, found, another)
     delete_all(requests, [key])
     if found.mark != mark:
@@ -87,10 +87,6 @@ class _Probe:
         except NotSupportedError:
             pass
         return False
-
-    def look(self) -> Stored | None:
-        """Look at it."""
-        return self._requests.again(self._key, lambda: self._requests.ask(self._key))
 
     def replaces_if(self, etag: str | None, another: str | None) -> bool:
         """Return whether only a put is obeyed that names the ETag of the stored object."""

@@ -185,6 +185,10 @@ class Requests:
         answer = self.get(key, client, head=True)
         return None if answer is None else self.described(key, answer)
 
+    def stat(self, key: str) -> Stored | None:
+        """Ask for the metadata of one object, again while the storage fails."""
+        return self.again(key, lambda: self.ask(key))
+
     def described(self, key: str, answer: GetResult) -> Stored:
         """Return the object of an answer."""
         meta, attributes = answer.meta, answer.attributes

@@ -77,8 +77,8 @@ class SmallObjects(SmallFiles):
             expected = Listed(key=_key_of(name), size=-1, etag=version)
             return not delete_unchanged(self._requests, [expected], conditional=True)
         if version is not None:
-            there = self._version(name)
-            if there != version:
+            there = self.get(name)
+            if there is None or there.version != version:
                 return there is None
         self.remove_all([name])
         return True
@@ -123,17 +123,6 @@ class SmallObjects(SmallFiles):
         except TakenError:
             return None
         return etag or ""
-
-    def _version(self, name: str) -> str | None:
-        """Return the version of an object; None if it, and not the whole bucket, is gone.
-
-        Some servers send the content 40 ms after the head of their answer.
-        """
-        found = self._requests.again(name, lambda: self._requests.ask(_key_of(name)))
-        if found is not None:
-            return found.etag or ""
-        there = self.get(name)
-        return None if there is None else there.version
 
 
 def _key_of(name: str) -> str:

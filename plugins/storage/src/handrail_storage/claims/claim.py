@@ -228,7 +228,10 @@ class Claim:
         digest, content = HeldList.of(held).packed()
         before = self._own.entry.state
         now = digest if content else None
-        if now is not None and now not in self._held_by_others():
+        others = [] if self._listing is None else self._listing.others(self.run)
+        # Lists that stay, as the runs that hold them share keys.
+        staying = {each.held for each in others if each.state is State.HOLDS}
+        if now is not None and now not in staying:
             # First the state, so that an undo finds the list whenever this process is killed.
             self._own.change(earlier=tuple(sorted((before.lists | {now}) - {before.held})))
             self._own.ledger.put_held(now, content)
@@ -246,11 +249,6 @@ class Claim:
         if listing is not None and (store.local or store.capabilities.replace_if):
             others = [each for each in listing.entries if each.state.run != self.run]
             drop_expired(store, self._own.ledger, others, self._own.clock.now())
-
-    def _held_by_others(self) -> set[str]:
-        """Return the digests of lists that stay, as the runs that hold them share keys."""
-        others = [] if self._listing is None else self._listing.others(self.run)
-        return {each.held for each in others if each.state is State.HOLDS and each.held}
 
     def holding(self) -> Holding:
         """Return what the run holds, to look at it again; call it after `hold`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from handrail_storage.claims.errors import (
     ClaimLostError,
@@ -111,9 +111,7 @@ class Holding:
         same = {key: each.is_same(there[key]) for key, each in held.items() if key in there}
         doubtful = self._store.stats([key for key, told in same.items() if told is None])
         for key, found in doubtful.items():
-            same[key] = held[key].is_same(found)
-            if same[key] is None and held[key].sha256 is not None:
-                same[key] = held[key].sha256 == self._store.digest(found)
+            same[key] = held[key].is_same(found, partial(self._store.digest, found))
         return [key for key, each in held.items() if same.get(key, each.is_nothing) is False]
 
     def _error(self, changed: Collection[str], listing: Listing) -> HeldChangedError:

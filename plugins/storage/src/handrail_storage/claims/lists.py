@@ -65,8 +65,13 @@ class Held:
         """Whether the run has deleted what was there, so that it holds the key empty."""
         return self.size == NOTHING
 
-    def is_same(self, found: Listed | Held) -> bool | None:
-        """Return whether an object has the same content; None if only reading it tells."""
+    def is_same(self, found: Listed | Held, digest: Callable[[], str] | None = None) -> bool | None:
+        """Return whether an object has the same content; None if that cannot be told.
+
+        Args:
+            found: The object.
+            digest: Reads it and returns the SHA-256, if it may be read where only that tells.
+        """
         if self.size != found.size or self.is_nothing:
             return False
         theirs = found.sha256 if isinstance(found, (Stored, Held)) else None
@@ -74,7 +79,7 @@ class Held:
             return self.sha256 == theirs
         if self.etag is not None and self.etag == found.etag:
             return True
-        return None
+        return None if digest is None or self.sha256 is None else self.sha256 == digest()
 
 
 class Lines:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from operator import attrgetter
 
 from handrail_storage.claims.keys import Keys
 from handrail_storage.claims.ledger import AT_A_TIME, Ledger, Listing, ListMissingError
-from handrail_storage.claims.lists import Beside, Held, Lines, Row
+from handrail_storage.claims.lists import Beside, Held, Row
 from handrail_storage.claims.records import Claimant, ClaimState, State
 from handrail_storage.stored import Stored
 
@@ -24,20 +25,12 @@ def in_the_way_of_a_run(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
         keys: The keys that the run wants, with the digests that are known.
         ledger: The claims.
     """
-    stops_all = state.wants_undo or state.state is State.UNDOING
-    if not stops_all and state.state not in (State.ASKING, State.WORKING):
-        return False
-    if stops_all:
+    if state.wants_undo or state.state is State.UNDOING:
         return share(state, keys, ledger)
-    if not state.keys.may_share(keys):
+    if state.state not in (State.ASKING, State.WORKING):
         return False
-    try:
-        theirs = ledger.wanted(state)
-    except ListMissingError:
-        ledger.check_listed(state)
-        raise
     # Two that delete the same object would each have a copy of it: that takes turns, too.
-    return any(not its[1] or its[1] != own[1] for own, its in _in_common(keys, theirs))
+    return share(state, keys, ledger, lambda own, its: not its[1] or its[1] != own[1])
 
 
 def in_the_way_of_an_undo(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
@@ -52,8 +45,19 @@ def in_the_way_of_an_undo(state: ClaimState, keys: Keys, ledger: Ledger) -> bool
     return busy and share(state, keys, ledger)
 
 
-def share(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
+def share(
+    state: ClaimState,
+    keys: Keys,
+    ledger: Ledger,
+    counts: Callable[[Row, Row], bool] = lambda own, its: True,
+) -> bool:
     """Return whether another run has some of these keys, too.
+
+    Args:
+        state: The state of its claim.
+        keys: The keys.
+        ledger: The claims.
+        counts: Whether a key counts, by the rows of both lists.
 
     Raises:
         EndedError: Its claim has ended or changed meanwhile.
@@ -68,15 +72,12 @@ def share(state: ClaimState, keys: Keys, ledger: Ledger) -> bool:
         if not state.known:
             raise
         return True  # Its undo is about to end: only the claim is left of it.
-    return any(True for _ in _in_common(keys, theirs))
-
-
-def _in_common(keys: Keys, theirs: Lines) -> Iterator[tuple[Row, Row]]:
-    """Yield the rows of two lists that have a key in common."""
     beside = Beside(lambda: theirs)
     for rows in keys.lines.rows():
         beside.turn_to([row[0] for row in rows])
-        yield from ((row, its) for row in rows for its in beside.under(row[0]))
+        if any(counts(row, its) for row in rows for its in beside.under(row[0])):
+            return True
+    return False
 
 
 class Reliance:
@@ -124,7 +125,7 @@ class Reliance:
             StorageError: A list is missing or damaged, or the storage failed or refused.
         """
         with ThreadPoolExecutor(AT_A_TIME) as pool:
-            list(pool.map(_lines_of, [beside for _, beside in self._lists]))
+            list(pool.map(attrgetter("lines"), [beside for _, beside in self._lists]))
 
     def turn_to(self, keys: Sequence[str]) -> None:
         """Turn to a page of the keys of the run, for which `on` is quick then."""
@@ -140,11 +141,8 @@ class Reliance:
         """
         for claimant, beside in self._lists:
             for held in map(Held.of, beside.under(found.key)):
-                same = held.is_same(found)
-                if same is None and held.sha256 is not None:
-                    same = held.sha256 == digest()
                 # What cannot be told apart is left alone.
-                if same is not False:
+                if held.is_same(found, digest) is not False:
                     return claimant
         return None
 
@@ -194,10 +192,6 @@ class Reliance:
                 break
             rows = left
         return relying
-
-
-def _lines_of(beside: Beside) -> Lines:
-    return beside.lines
 
 
 def _is_same(row: Row, theirs: Sequence[Row]) -> bool:

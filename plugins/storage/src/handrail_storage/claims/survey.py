@@ -263,9 +263,7 @@ class Survey:
             return False
         if held is None:
             return mark.run == self._state.run
-        same = held.is_same(found)
-        if same is None and held.sha256 is not None:
-            same = held.sha256 == self._store.digest(found)
+        same = held.is_same(found, lambda: self._store.digest(found))
         # With neither digest nor ETag, only the own mark tells that it is what was left there.
         return mark.run == self._state.run if same is None else same
 

@@ -116,7 +116,7 @@ class Put:
         if self.capabilities.etag_is_md5:
             arrived = etag == digest.etag
         else:
-            found = requests.again(key, lambda: requests.ask(key))
+            found = requests.stat(key)
             arrived = found is not None and found.size == digest.size
         if not arrived:
             raise StorageError(

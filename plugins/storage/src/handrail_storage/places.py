@@ -53,7 +53,7 @@ class Place:
         shown = self.shown.removesuffix(name).rstrip("/")
         if self.local:
             shown = shown or ("/" if self.shown.startswith("/") else ".")
-            return Place(scheme="file", bucket="", path=above or "/", shown=shown)
+            above = above or "/"
         return Place(scheme=self.scheme, bucket=self.bucket, path=above, shown=shown)
 
     def is_same(self, other: Place) -> bool:

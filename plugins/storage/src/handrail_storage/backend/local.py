@@ -215,12 +215,9 @@ class LocalStore(LocalFolders):
     @contextmanager
     def opened(self, key: str) -> Generator[tuple[Stored, Iterator[bytes]] | None]:
         """Open the file."""
-        path = self._path(key)
-        with self._converting_errors(key):
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            except GONE:
-                fd = -1
+        path, fd = self._path(key), -1
+        with self._converting_errors(key), suppress(*GONE):
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         if fd < 0:
             yield None
             return
@@ -233,11 +230,9 @@ class LocalStore(LocalFolders):
 
     def read(self, key: str) -> bytes | None:
         """Read the file."""
-        with self._converting_errors(key):
-            try:
-                return Path(self._path(key)).read_bytes()
-            except GONE:
-                return None
+        with self._converting_errors(key), suppress(*GONE):
+            return Path(self._path(key)).read_bytes()
+        return None
 
     # Storing
 
@@ -270,11 +265,8 @@ class LocalStore(LocalFolders):
         self, key: str, content: bytes | Path, mark: str, replacing: Listed | None, sha256: str
     ) -> Stored:
         if isinstance(content, Path):
-            fd = os.open(content, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                return self._finish(fd, str(content), key, mark, sha256, replacing)
-            finally:
-                os.close(fd)
+            with content.open("rb") as staged:
+                return self._finish(staged.fileno(), str(content), key, mark, sha256, replacing)
         temporary = self.temporary(key, run_of(mark))
         try:
             unlink(temporary)  # Of an attempt that was killed; it may be linked to its key.

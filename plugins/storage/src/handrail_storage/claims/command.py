@@ -221,31 +221,31 @@ class _Line:
     def __init__(self, session: Session, every: float) -> None:
         self._console = session.console
         self._every = every
-        self._told = 0.0
+        self._next = time.monotonic() + every
 
-    def tell(self, text: str, now: float, *, last: bool) -> None:
-        """Take the line at this time, in seconds; that of 0 is only told on a terminal."""
+    def tell(self, text: str, *, last: bool) -> None:
+        """Take the line; where it cannot be replaced, not before some time has passed."""
         if _is_terminal(sys.stderr):
             self._console.redraw(text, last=last)
-        elif now - self._told >= self._every:
+        elif time.monotonic() >= self._next:
             self._console.note(text)
-            self._told = now
+            self._next = time.monotonic() + self._every
 
 
 def _waiting(session: Session, chosen: Claimed) -> Callable[[float], None]:
     """Return what tells why and how long the undo waits for the last sign of life to grow old."""
-    line = _Line(session, 600.0)
-    most: float | None = None
+    line: _Line | None = None
 
     def tell(left: float) -> None:
-        nonlocal most
-        if most is None:
+        nonlocal line
+        if line is None:
             session.console.note(
-                f"{chosen.state.claimant} is told to stop; should its process still live, it "
-                "may have requests on their way, so this waits (Ctrl-C loses nothing)"
+                f"{chosen.state.claimant} is told to stop; should its process still live, it may "
+                f"have requests on their way, so this waits: {age_text(left)} left (Ctrl-C loses "
+                "nothing)"
             )
-            most = left + 600.0  # The first line is told at once.
-        line.tell(f"{age_text(left)} left", most - left, last=left <= 10.0)
+            line = _Line(session, 600.0)
+        line.tell(f"{age_text(left)} left", last=left <= 10.0)
 
     return tell
 
@@ -257,7 +257,7 @@ def _progress(session: Session) -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         taken = time.monotonic() - began
         left = age_text(taken / max(done, 1) * (total - done))
-        line.tell(f"{done:,} of {total:,} keys · {left} left", taken, last=done == total)
+        line.tell(f"{done:,} of {total:,} keys · {left} left", last=done == total)
 
     return tell
 

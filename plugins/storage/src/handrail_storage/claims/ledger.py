@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from handrail.frozen import from_json, frozen
@@ -288,9 +288,9 @@ class Ledger:
                 raise
         return HeldList.of(())
 
-    def remove_held(self, digest: str) -> None:
-        """Delete a list of held objects."""
-        self._files.remove(_held_of(digest))
+    def remove_held(self, digests: Iterable[str]) -> None:
+        """Delete lists of held objects."""
+        self._files.remove_all([*map(_held_of, digests)])
 
     def _content(self, name: str, digest: str) -> Content:
         """Return the content of a list, whose digest is checked."""

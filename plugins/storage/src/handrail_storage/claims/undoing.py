@@ -277,8 +277,7 @@ class Undoing:
         in_use = {*self._listing.kept}.union(
             *(each.lists for each in self._listing.others(state.run))
         )
-        for digest in sorted(state.lists - in_use):
-            ledger.remove_held(digest)
+        ledger.remove_held(sorted(state.lists - in_use))
         self._own.end()
         ledger.remove_epoch_if_last()
 

@@ -63,7 +63,7 @@ def claims_to_look_at(context: UploadContext, recorded: RecordedTransfer) -> Cla
     """
     known, name = context.opened.previews, recorded.claim
     if name not in known:
-        known[name] = claims_of(context, name, context.storage_of(recorded), touches=False)
+        known[name] = claims_of(context, name, context.open_target(recorded.target), touches=False)
     return known[name]
 
 
@@ -171,5 +171,5 @@ def holding_of(context: UploadContext) -> Sequence[Holding]:
     for recorded in context.transfers():
         name = recorded.claim
         if name and name not in claims and name not in known:
-            known[name] = claims_of(context, name, context.storage_of(recorded)).holding()
+            known[name] = claims_of(context, name, context.open_target(recorded.target)).holding()
     return list(known.values())

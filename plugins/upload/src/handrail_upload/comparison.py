@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import repeat
 
 from handrail.frozen import frozen
@@ -28,6 +29,8 @@ from handrail_upload.tolerance import Tolerance
 _READERS = 4  # Files whose content is compared at a time.
 _ASKERS = 32  # The same, where their source is asked for each.
 _LOOKERS = 4  # Pages of objects that are looked at at a time.
+
+_Page = tuple[int, int, Callable[[], Mapping[str, Listed]]]
 
 
 @frozen
@@ -61,7 +64,8 @@ class Comparison:
             StorageError: The storage failed or refused.
             SourceError: A file has changed, or cannot be read.
         """
-        for first, last, there in self._looked_at(manifest):
+        for first, last, looked in self._looked_at(manifest):
+            there = looked()
             settled = 0
             if self.trusting and there:
                 settled, size = manifest.settle_known(first, last, there)
@@ -83,29 +87,30 @@ class Comparison:
             if settled <= last - first:
                 manifest.settle(NEW, first, last, but=conflicts)
 
-    def _looked_at(self, manifest: Manifest) -> Iterator[tuple[int, int, Mapping[str, Listed]]]:
-        """Yield the first and the last number of each page of files, and the objects there.
+    def _looked_at(self, manifest: Manifest) -> Iterator[_Page]:
+        """Yield the first and the last number of each page of files, and a look at what is there.
 
         Where requests take time, the next pages are looked at meanwhile.
         """
-        if not self.storage.threads:
+        if self.storage.local:
             for page in manifest.numbered_keys(FOUND):
-                yield page[0][0], page[-1][0], self.storage.glance([key for _, key in page])
+                keys = [key for _, key in page]
+                yield page[0][0], page[-1][0], partial(self.storage.glance, keys)
             return
-        ahead = deque[tuple[int, int, Future[Mapping[str, Listed]]]]()
+        ahead = deque[_Page]()
         with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="handrail-look") as pool:
             try:
                 for page in manifest.numbered_keys(FOUND):
                     looking = pool.submit(self.storage.glance, [key for _, key in page])
-                    ahead.append((page[0][0], page[-1][0], looking))
+                    ahead.append((page[0][0], page[-1][0], looking.result))
                     if len(ahead) > _LOOKERS:
-                        yield _arrived(ahead.popleft())
-                yield from map(_arrived, ahead)
+                        yield ahead.popleft()
+                yield from ahead
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _each(self, files: list[SourceFile], there: Mapping[str, Listed]) -> Iterator[SourceFile]:
-        local = not (self.storage.threads or self.sending.threads)
+        local = self.storage.local and not self.sending.threads
         if local and all(each.size <= BLOCK for each in files):
             # To hand a small file to another thread takes as long as to read it.
             yield from (self._tolerantly(each, there) for each in files)
@@ -156,10 +161,3 @@ class Comparison:
         digest = self.storage.digest_for(file.size, self.sending.part_size)
         self.sending.reading(file, digest, counted=False).through(self.sending.stop)
         return self.storage.equals(there, digest, file), digest.sha256
-
-
-def _arrived(
-    page: tuple[int, int, Future[Mapping[str, Listed]]],
-) -> tuple[int, int, Mapping[str, Listed]]:
-    first, last, looking = page
-    return first, last, looking.result()

@@ -148,18 +148,15 @@ class UploadContext(StorageContext, ActionContext[P]):
             StorageError: The target is malformed.
         """
         if self.storage is None:
-            self.storage = self._open(self.options.target)
+            self.storage = self.open_target(self.options.target)
         return self.storage
 
-    def storage_of(self, recorded: RecordedTransfer) -> Storage:
-        """Return the target of a transfer, opened by its rollback data.
+    def open_target(self, target: str) -> Storage:
+        """Open a target, such as that of the rollback data of a transfer.
 
         Raises:
-            StorageError: The credentials are malformed.
+            StorageError: It, or its credentials, are malformed.
         """
-        return self._open(recorded.target)
-
-    def _open(self, target: str) -> Storage:
         from handrail_upload.storage import Capabilities, open_storage
 
         storage = open_storage(target, retries=self.options.retries, on_status=self.set_status)
@@ -195,7 +192,7 @@ class UploadContext(StorageContext, ActionContext[P]):
             return None
         undoings, name = self.opened.undoings, recorded.claim
         if name not in undoings:
-            claims = claims_of(self, name, self.storage_of(recorded))
+            claims = claims_of(self, name, self.open_target(recorded.target))
             self.set_status(f"reading the claims at {claims.url}")
             undoings[name] = claims.undo(waiting=self.telling())
             self.set_status(None)

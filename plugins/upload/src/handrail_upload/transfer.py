@@ -77,7 +77,8 @@ class Transfer:
             alive=_nothing if claim is None else claim.touch,
             source=source,
         )
-        self._threads = storage.threads or self._sending.threads
+        # For small files they cost more than they bring; large ones have their own.
+        self._threads = not storage.local or self._sending.threads
         # What another strategy stores need not be what it reads.
         self._direct = uploader is None or type(uploader) is DirectUploader
         checked = context.results.get("validate_files")

@@ -39,8 +39,7 @@ class ProcessMetadataStep(BaseStep[UploadContext]):
         from handrail_upload.metadata import SheetMetadata
 
         path = context.options.metadata_file
-        if path is None:
-            return StepResult(data={"summary": "no metadata file", "rows": 0})
+        assert path is not None  # By `can_skip`.
         reader = self.metadata or SheetMetadata(key=context.options.metadata_key)
         manifest = context.use_manifest()
         manifest.clear_metadata()

@@ -140,7 +140,7 @@ class UploadFilesStep(BaseStep[UploadContext]):
         from handrail_storage.claims import undo_claimed
         from handrail_upload.undo import torn_in
 
-        storage, manifest = context.storage_of(recorded), _manifest_of(context, recorded)
+        storage, manifest = context.open_target(recorded.target), _manifest_of(context, recorded)
         # Without a transfer, it was that of another process, which may have been killed.
         killed = context.opened.transfer is None
         summary = undo_claimed(

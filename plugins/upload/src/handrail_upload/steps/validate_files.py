@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -65,13 +65,14 @@ class ValidateFilesStep(BaseStep[UploadContext]):
             context.log("invalid_file", {"summary": f"and {problems - _SHOWN:,} more{where}"})
         if stop:
             how = "uploaded" if context.use_source() is None else "downloaded"
+            some_empty = any(problem.endswith(": is empty") for problem in first)
             raise InvalidFilesError(
                 f"{count_text(problems, 'file')} cannot be {how}: {first[0]}"
                 + (f", and {problems - 1:,} more" if problems > 1 else ""),
                 problems=first,
                 ways_out=(
                     "repair or exclude them, or leave them out: --on-invalid skip",
-                    *(["if they may be empty: --allow-empty"] if _some_empty(first) else []),
+                    *(["if they may be empty: --allow-empty"] if some_empty else []),
                 ),
             )
         valid = manifest.count(FOUND)
@@ -144,10 +145,6 @@ def _tolerated(context: UploadContext, manifest: Manifest, problems: int, long: 
     most = most_of(context.options.max_failed_files, manifest.count() + failed - long)
     strict = context.options.on_invalid == "fail"
     return failed if strict and problems == failed <= most else 0
-
-
-def _some_empty(problems: Iterable[str]) -> bool:
-    return any(problem.endswith(": is empty") for problem in problems)
 
 
 def _doubtful(

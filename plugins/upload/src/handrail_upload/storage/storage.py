@@ -14,12 +14,6 @@ from handrail_upload.storage.sending import Sending
 class Storage(Store):
     """A store for source files, with a rate limit and comparison of stored objects."""
 
-    @property
-    def threads(self) -> bool:
-        """Whether several concurrent workers are faster."""
-        # For small files they cost more than they bring; large ones have their own.
-        return not self.local
-
     @abstractmethod
     def digest_for(self, size: int, part_size: int) -> Digest:
         """Return the digest that has to receive a file of this size for `equals`."""

@@ -92,7 +92,7 @@ def test_a_file_that_ends_costs_the_same_however_many_are_under_way(
 ):
     """The thread that collects them takes one of them in its hands, not all."""
     add(manifest, source, [b"content"] * 200)
-    monkeypatch.setattr(LocalStorage, "threads", True)
+    monkeypatch.setattr(transfer, "_threads", True)
     turn, calls = threading.Semaphore(1), []
 
     def put(self, file, *_):

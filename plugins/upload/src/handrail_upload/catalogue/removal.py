@@ -9,6 +9,7 @@ goes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 from handrail.frozen import frozen
 from handrail_upload.catalogue import removed_rows
@@ -54,12 +55,15 @@ _FILES = _Layers(
 
 _COLLECTIONS = """
     SELECT name FROM handrail_collection
-    WHERE id IN (SELECT collection FROM handrail_published WHERE run = :run) OR id IN (
+    WHERE id IN (SELECT collection FROM handrail_published WHERE run = :run) {more}
+    ORDER BY name
+"""
+_MORE = """
+    OR id IN (
         SELECT u.collection FROM file_in_place p
         JOIN handrail_data_file f ON f.location = p.location
         JOIN handrail_data_unit u ON u.id = f.unit
     )
-    ORDER BY name
 """
 
 # Of the values that describe what is there, the newest; and those of the unit that came with them.
@@ -144,16 +148,18 @@ def remove(
         passing_on: Keys of files that stay, each with the run that relies on it.
         in_place: Locations of files that stay where it had replaced others, each with its SHA-256.
     """
+    passing_on, in_place = _begun(passing_on), _begun(in_place)
     with database.transaction():
         database.lock("run", run)
-        _make(database, "file_in_place", "location {text} PRIMARY KEY, sha256 {text}")
-        database.fill("file_in_place", in_place)
+        if in_place:
+            _make(database, "file_in_place", "location {text} PRIMARY KEY, sha256 {text}")
+            database.fill("file_in_place", in_place)
         # In the order of names, so that two of us do not wait for each other.
-        for (name,) in database.rows(_COLLECTIONS, run=run):
+        for (name,) in database.rows(_COLLECTIONS.format(more=_MORE if in_place else ""), run=run):
             database.lock("collection", name)
         shown = removed_rows.show_of_run(database, run)
         # A run that found all files registered has none, and relies on many.
-        if database.rows(_HAS_FILES, run=run):
+        if passing_on and database.rows(_HAS_FILES, run=run):
             _pass_on(database, run, passing_on)
         files_restored = _take_layer(database, _FILES, run)
         files_removed = database.change("DELETE FROM handrail_data_file WHERE run = :run", run=run)
@@ -161,7 +167,8 @@ def remove(
         units_removed = _remove_empty(
             database, run, table="handrail_data_unit", child="handrail_data_file", link="unit"
         )
-        _raise_hidden(database)
+        if in_place:  # Else nothing is written, for which there may be no space on the disk.
+            _raise_hidden(database)
         hidden = removed_rows.hide(database)
         database.change("DELETE FROM handrail_published WHERE run = :run", run=run)
         _remove_empty(
@@ -179,6 +186,13 @@ def remove(
         files_removed=max(0, files_removed + hidden[1] - shown[1]),
         files_restored=max(0, files_restored - hidden[1]),
     )
+
+
+def _begun(rows: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Return `rows` once the first is known: to find it may take long, and blocks nobody yet."""
+    left = iter(rows)
+    first = next(left, None)
+    return () if first is None else chain((first,), left)
 
 
 def _pass_on(database: Database, run: str, passed: Iterable[tuple[str, str]]) -> None:

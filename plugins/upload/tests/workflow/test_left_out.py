@@ -170,6 +170,16 @@ def test_a_step_that_is_tried_again_takes_all_files_again(
     manifest.close()
 
 
+def test_a_step_that_is_tried_again_fetches_the_objects_that_were_found(tmp_path: Path) -> None:
+    """Of an object without a recorded SHA-256, its version tells that it is still the same."""
+    manifest = Manifest(tmp_path / "list.db")
+    file = SourceFile("s3://b/a", "a", "a", "a", "file", 1, 1, version="e-1")
+    manifest.add([file])
+    manifest.reopen_files()
+    assert [each.version for each in manifest.files()] == ["e-1"]
+    manifest.close()
+
+
 def test_what_vanishes_while_folders_are_walked_is_no_problem(
     write: Callable[..., Path],
     upload: Callable[..., Any],

@@ -22,6 +22,7 @@ from handrail_upload.manifest.source_file import (
     LATEST,
     LEFT_OUT,
     STORED,
+    UNSETTLED,
     FoundRow,
     SourceFile,
 )
@@ -142,8 +143,9 @@ class Manifest(FilesCache):
         """Reset the states of the valid files, as if they had just been found."""
         with self._changing():
             self._db.execute(
-                "UPDATE file SET state = ?, problem = NULL, etag = NULL, version = NULL"
-                " WHERE state <> ?",
+                # The version of what is not settled is that of an object to be fetched.
+                "UPDATE file SET state = ?, problem = NULL, etag = NULL,"
+                f" version = iif({_in(UNSETTLED)}, version, NULL) WHERE state <> ?",
                 (FOUND, INVALID),
             )
             self.forget_notes(INCOMPLETE)

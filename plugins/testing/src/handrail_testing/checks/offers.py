@@ -38,7 +38,7 @@ _OTHERS: Mapping[str, tuple[Any, str]] = {
 }
 """What entry points of other groups lead to, and how that is called."""
 
-_TAKE_OPTIONS = ("rollback", "run", "show")  # See `handrail.cli.Option`.
+_TAKE_OPTIONS = ("resume", "rollback", "run", "show")  # See `handrail.cli.Option`.
 
 
 def names(subject: Subject) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ import os
 import re
 
 from handrail.frozen import replace
-from handrail_storage import Caller, Place, parse_place, relative_path
+from handrail_storage import Caller, Place, parse_place
 from handrail_storage.backend import FOLDER
 from handrail_storage.manifests import RUN
 from handrail_upload.errors import StorageError
@@ -40,6 +40,8 @@ def real_place(place: Place) -> Place:
 
 def target_name(target: str) -> str:
     """Return how a target names its collection: `s3://bucket/path`, `/srv/store`, `store`."""
+    from handrail_storage import relative_path  # noqa: PLC0415 - it comes with the stores
+
     place = parse_target(target)
     if place.local:
         return readable(os.path.normpath(relative_path(target) or place.path))

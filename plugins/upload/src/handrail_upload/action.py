@@ -149,7 +149,7 @@ class DefaultUploadAction(BaseUploadAction[UploadParams]):
         following = {"check": f"handrail upload verify {of_run}"}
         words = ("new", "replaced", "unchanged", "skipped", "left_out", "deleted")
         counts = {each: sent.get(each, 0) for each in words}
-        counts["left_out"] += checked.get("failed", 0)
+        counts["left_out"] += checked.get("left_out", 0)
         ignored = _data(context, "organize_files").get("left") or checked.get("problems")
         states = ["left-out"] * bool(ignored or counts["left_out"])
         if states := [*states, *["deleted"] * bool(counts["deleted"])]:

@@ -204,3 +204,11 @@ def test_what_vanishes_while_folders_are_walked_is_no_problem(
     monkeypatch.setattr(os, "scandir", scandir)
     assert upload()["uploaded_files"] == 2
     assert seen.data("organize_files")["left"] == {"vanished": 2}
+
+
+def test_what_is_not_valid_counts_as_left_out(
+    write: Callable[..., Path], upload: Callable[..., Any]
+) -> None:
+    write({"a": "aaa", "empty": ""})
+    result = upload(on_invalid="skip")
+    assert (result["left_out_files"], result["completed_with"]) == (1, "1 left out")

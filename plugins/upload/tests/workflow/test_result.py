@@ -219,7 +219,10 @@ def test_json_events(write: Callable[..., Path], handrail: Callable[..., Any]) -
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert events[0]["event"] == "RunStarted"
     assert events[-1]["event"] == "Result"
-    assert {key: type(value) for key, value in events[-1]["result"].items()} == TYPES
+    assert {key: type(value) for key, value in events[-1]["result"].items()} == {
+        **TYPES,
+        "completed_with": str,
+    }
     [logged] = [each for each in events if each["event"] == "MessageLogged"]
     assert (logged["name"], logged["file"]) == ("invalid_file", "empty")
     units = [e for e in events if e["event"] == "StepProgressed" and e["category"] == "bytes"]

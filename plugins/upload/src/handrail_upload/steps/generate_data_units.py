@@ -75,8 +75,8 @@ class GenerateDataUnitsStep(BaseStep[UploadContext]):
         listing = context.use_manifest().listing(readable(context.use_storage().address))
         checked, setup = map(context.results.get, ("validate_files", "initialize"))
         if checked is not None:  # Files that could not be read have no state in the list.
-            failed = checked.data.get("failed", 0)
-            listing = replace(listing, left_out=listing.left_out + failed)
+            before = checked.data.get("left_out", 0)
+            listing = replace(listing, left_out=listing.left_out + before)
         new = setup is not None and setup.data.get("empty_catalogue")
         while True:
             try:

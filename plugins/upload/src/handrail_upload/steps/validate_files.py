@@ -84,8 +84,8 @@ class ValidateFilesStep(BaseStep[UploadContext]):
             )
         left = f", {problems:,} left out" if problems else ""
         summary = f"{count_text(valid, 'file')} valid{left}"
-        data = {"summary": summary, "valid": valid, "problems": first, "failed": failed}
-        return StepResult(data=data)
+        data = {"summary": summary, "valid": valid, "problems": first}
+        return StepResult(data={**data, "failed": failed, "left_out": problems})
 
     def _look(self, context: UploadContext, manifest: Manifest) -> None:
         from handrail_upload.manifest import FOUND, INVALID

@@ -123,8 +123,8 @@ class UploadParams(BaseModel):
     )
     keep_replaced: KeepReplaced = Field(
         default=True,
-        description="Keep what the run replaces or deletes, so that it can be rolled back: for a "
-        "time, such as 30d, or until it is pruned; with --no-keep-replaced, it is discarded",
+        description="Keep what the run replaces or deletes, so that it can be rolled back, until "
+        "it is pruned or for a time, such as 30d; if not, it is discarded",
     )
     delete_missing: bool = Field(
         default=False,

@@ -69,7 +69,7 @@ def test_specification() -> None:
         place = found.place(name)
         assert place is not None
         role, unit = place
-        assert found.problems(role, path.stat().st_size, name) == []
+        assert found.role(role).problems(name, path.stat().st_size) == []
         units.setdefault(unit, []).append(role)
     assert units == {f"scene_{n:02}": ["image_1", "mask_1"] for n in range(1, 13)}
 

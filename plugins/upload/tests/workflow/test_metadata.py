@@ -140,7 +140,7 @@ def test_changed_metadata(
     [
         ("file,x\n\xff", None),
         ("a.png,1\nb.png,2\n", "the header is missing"),
-        (None, "no such file"),
+        (None, "No such file"),
     ],
 )
 def test_a_sheet_that_cannot_be_read(

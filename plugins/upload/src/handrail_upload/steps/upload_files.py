@@ -232,7 +232,13 @@ def _find_missing(context: UploadContext) -> None:
 def _would_delete(context: UploadContext) -> Iterator[str]:
     from handrail_upload.deletion import find_missing, staying_lines
 
-    staying, manifest = find_missing(context, touches=False), context.use_manifest()
+    manifest = context.use_manifest()
+    try:
+        staying = find_missing(context, touches=False)
+    finally:
+        # A dry run executes no cleanup, and nothing asks the catalogue any more.
+        if context.opened.catalogue is not None:
+            context.opened.catalogue.close()
     for page in manifest.missing():
         yield from (f"{'delete':9}  {key}  {size_text(size)}" for key, size in page)
     yield from staying_lines(staying)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -348,7 +349,7 @@ def test_a_run_is_stopped_through_the_page(
         says(page, "% · wait")
         assert "just now" in (page.text_content("#run-1 time") or "")
         page.click("#run-1 a")
-        page.wait_for_function("/[1-9]\\.\\ds/.test(document.querySelector('.steps').innerText)")
+        page.locator(".steps", has_text=re.compile(r"[1-9]\.\ds")).wait_for()
         says(page, "s left")
         page.click("text=Stop...")
         says(page, "interrupts wait")
